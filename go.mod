@@ -1,0 +1,3 @@
+module goflink
+
+go 1.26
