@@ -1,0 +1,152 @@
+package statebackend
+
+import (
+	"context"
+	"io"
+
+	"goflink/core/keygroup"
+)
+
+// Blob is a run of bytes that a checkpoint holds: inline, or in a file of the checkpoint storage.
+type Blob struct {
+	// Inline holds small contents; then File is empty.
+	Inline []byte `json:",omitempty"`
+	// File is a path of the checkpoint file system; Offset and Length lie in it.
+	File   string `json:",omitempty"`
+	Offset int64  `json:",omitempty"`
+	Length int64
+	// CRC is the CRC-32C of the contents.
+	CRC uint32
+	// Exclusive says that the file belongs to this checkpoint alone.
+	Exclusive bool `json:",omitempty"`
+}
+
+// KeyedHandle is the keyed state of one operator instance in a checkpoint.
+type KeyedHandle struct {
+	Range keygroup.Range
+	// Format names how Contents are read: FormatCanonical, or a backend's own.
+	Format   string
+	Contents Blob
+	// Offsets are the positions in Contents at which the key groups of Range begin (canonical format).
+	Offsets []int64 `json:",omitempty"`
+	// Private is a backend's own description (FormatCanonical has none).
+	Private []byte `json:",omitempty"`
+}
+
+// FormatCanonical names the format that every backend reads and writes in savepoints.
+const FormatCanonical = "canonical-1"
+
+// Redistribution says how operator state is handed out when a job is restored (R62).
+type Redistribution uint8
+
+const (
+	// Split deals the elements of all subtasks out evenly.
+	Split Redistribution = iota
+	// Union gives each subtask all elements.
+	Union
+	// Broadcast gives each subtask the whole of one subtask's state, which all have alike.
+	Broadcast
+)
+
+// String is the name of the redistribution.
+func (r Redistribution) String() string { return [...]string{"split", "union", "broadcast"}[r] }
+
+// OperatorStateHandle is one named operator state of one subtask in a checkpoint. Element i lies at
+// Offsets[i] of Contents.
+type OperatorStateHandle struct {
+	Name     string
+	Mode     Redistribution
+	Schema   []byte
+	Offsets  []int64
+	Contents Blob
+}
+
+// ChannelHandle is the content of one channel that an unaligned checkpoint caught in flight (R106).
+type ChannelHandle struct {
+	// Edge is the index of the input (or output) of the vertex, Channel the channel in it, From the
+	// subtask on the other side.
+	Edge, Channel int
+	Contents      Blob
+}
+
+// OperatorSnapshot is what one operator instance contributes to a checkpoint.
+type OperatorSnapshot struct {
+	Keyed    []KeyedHandle         `json:",omitempty"`
+	Operator []OperatorStateHandle `json:",omitempty"`
+	// RawKeyed and RawOperator are bytes that only the operator understands (R60).
+	RawKeyed    []KeyedHandle         `json:",omitempty"`
+	RawOperator []OperatorStateHandle `json:",omitempty"`
+	// InputChannels belong to the head of a chain, OutputChannels to its tail.
+	InputChannels  []ChannelHandle `json:",omitempty"`
+	OutputChannels []ChannelHandle `json:",omitempty"`
+}
+
+// Location is where one subtask writes the files of one checkpoint. It is safe for concurrent use.
+type Location interface {
+	// Create opens a new file (or buffer). The name hint appears in the file's name.
+	Create(ctx context.Context, hint string) (BlobWriter, error)
+}
+
+// BlobWriter writes one blob.
+type BlobWriter interface {
+	io.Writer
+	// Commit makes the contents durable and returns where they are; small contents come back inline.
+	Commit() (Blob, error)
+	// Discard removes what was written; after Commit it does nothing.
+	Discard()
+}
+
+// BlobReader opens blobs of a checkpoint.
+type BlobReader interface {
+	// Open reads a blob from its beginning; the reader verifies the blob's CRC at its end and
+	// returns an error that names the file when it does not match.
+	Open(ctx context.Context, b Blob) (io.ReadCloser, error)
+	// OpenAt reads length bytes from offset in the blob, without verification.
+	OpenAt(ctx context.Context, b Blob, offset, length int64) (io.ReadCloser, error)
+}
+
+// Backend makes the keyed state of operator instances.
+type Backend interface {
+	// Name is the value of state.backend.type that selects the backend.
+	Name() string
+	// NewKeyed opens the state of one operator instance, restored from handles of earlier instances
+	// whose key groups meet opts.Groups. It returns when the state can be used.
+	NewKeyed(ctx context.Context, opts KeyedOptions) (Keyed, error)
+}
+
+// KeyedOptions says whose state a backend opens.
+type KeyedOptions struct {
+	// Operator and UID name the operator in errors.
+	Operator string
+	Groups   keygroup.Range
+	// MaxParallelism is the number of all key groups.
+	MaxParallelism int
+	// KeySchema describes the key type; a change of it is refused at restore.
+	KeySchema []byte
+	Restore   []KeyedHandle
+	Reader    BlobReader
+	// ManagedBytes is the operator's share of the slot's managed memory.
+	ManagedBytes int64
+	// CheckMutation makes the backend verify that values handed to it are not changed afterwards.
+	CheckMutation bool
+}
+
+// Operator is the operator state of one instance: kept in memory whatever the backend (R66).
+type Operator interface {
+	// Open returns the list that spec describes as an OperatorList of the spec's V.
+	Open(spec ListSpec) (any, error)
+	// Raw returns the bytes that the operator wrote into the snapshot it was restored from, one per
+	// earlier subtask that is now handed to this one.
+	Raw() [][]byte
+	// SetRaw sets the bytes that the next snapshot takes as raw operator state (R60).
+	SetRaw(b []byte)
+}
+
+// ListSpec names and types an operator list (or broadcast map, whose elements are its entries).
+type ListSpec struct {
+	Name   string
+	Mode   Redistribution
+	Schema []byte
+	// HeapList makes the list; set by the constructor, where V is known.
+	HeapList any
+}
