@@ -60,21 +60,21 @@ func Check(cond bool, format string, args ...any) error {
 	if cond {
 		return nil
 	}
-	return broken(1, format, args)
+	return broken(fmt.Errorf(format, args...))
 }
 
 // Brokenf reports a place that must not be reached. It returns an error marked with [ErrBroken] whose
 // text holds the caller's file and line and the formatted message; %w keeps the wrapped error visible
 // to errors.Is. Under the build tag `invariants` it panics with that error instead.
-func Brokenf(format string, args ...any) error { return broken(1, format, args) }
+func Brokenf(format string, args ...any) error { return broken(fmt.Errorf(format, args...)) }
 
-// broken builds the error for the function `skip` frames above its caller.
-func broken(skip int, format string, args []any) error {
+// broken marks cause with the place of the check, two frames up: Check or Brokenf, then their caller.
+func broken(cause error) error {
 	place := "unknown place"
-	if _, file, line, ok := runtime.Caller(skip + 1); ok {
+	if _, file, line, ok := runtime.Caller(2); ok {
 		place = fmt.Sprintf("%s:%d", shortPath(file), line)
 	}
-	err := &brokenError{place: place, cause: fmt.Errorf(format, args...)}
+	err := &brokenError{place: place, cause: cause}
 	if Enabled {
 		panic(err)
 	}
