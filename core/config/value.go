@@ -49,7 +49,7 @@ func ParseFloat(s string) (float64, error) {
 
 // ParseList reads elements separated by ";". Spaces around an element are dropped. An element
 // that holds a ";" or a quote stands in single or double quotes; the quote itself is then
-// doubled. A YAML list in one line ("[a, b]") is read as well. The empty text is the empty list.
+// doubled. Empty elements are dropped. A YAML list in one line ("[a, b]") is read as well. The empty text is the empty list.
 func ParseList(s string) ([]string, error) {
 	text := strings.TrimSpace(s)
 	if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
@@ -149,7 +149,7 @@ func FormatList(list []string) string {
 
 // quoteFor puts s in single quotes where it would else not survive splitting at a byte of seps.
 func quoteFor(s, seps string) string {
-	plain := s != "" && strings.TrimSpace(s) == s && !strings.ContainsAny(s, seps+`'"[]`)
+	plain := s != "" && strings.TrimSpace(s) == s && !strings.ContainsAny(s, seps+`'"[]{}`)
 	if plain {
 		return s
 	}
