@@ -63,12 +63,13 @@ func Check(cond bool, format string, args ...any) error {
 	return broken(fmt.Errorf(format, args...))
 }
 
-// Brokenf reports a place that must not be reached. It returns an error marked with [ErrBroken] whose
-// text holds the caller's file and line and the formatted message; %w keeps the wrapped error visible
-// to errors.Is. Under the build tag `invariants` it panics with that error instead.
+// Brokenf reports a place that must not be reached. It returns an error marked with [ErrBroken]
+// whose text holds the caller's file and line and the formatted message; %w keeps the wrapped error
+// visible to errors.Is. Under the build tag `invariants` it panics with that error instead.
 func Brokenf(format string, args ...any) error { return broken(fmt.Errorf(format, args...)) }
 
-// broken marks cause with the place of the check, two frames up: Check or Brokenf, then their caller.
+// broken marks cause with the place of the check, two frames up: Check or Brokenf, then their
+// caller.
 func broken(cause error) error {
 	place := "unknown place"
 	if _, file, line, ok := runtime.Caller(2); ok {

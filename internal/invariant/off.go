@@ -2,5 +2,6 @@
 
 package invariant
 
-// Enabled is false in the production build: broken invariants are errors, costly checks are left out.
+// Enabled is false in the production build: broken invariants are errors, costly checks are left
+// out.
 const Enabled = false

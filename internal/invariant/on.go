@@ -2,5 +2,6 @@
 
 package invariant
 
-// Enabled is true in a build with the tag `invariants`: broken invariants panic and costly checks run.
+// Enabled is true in a build with the tag `invariants`: broken invariants panic and costly checks
+// run.
 const Enabled = true
