@@ -180,7 +180,7 @@ func (r *Registry) Shares() ([]Share, error) {
 }
 
 // Merge joins shares of all subtasks into one value per name: int64, float64, []string or
-// map[int64]int64, by kind.
+// map[int64]int64, by kind. A number to which no subtask added anything is left out.
 func Merge(shares []Share) (map[string]any, error) {
 	kinds, merged := map[string]string{}, map[string]any{}
 	for _, s := range shares {
@@ -197,7 +197,9 @@ func Merge(shares []Share) (map[string]any, error) {
 		if err != nil {
 			return nil, fmt.Errorf("accumulator %q: %w", s.Name, err)
 		}
-		merged[s.Name] = v
+		if v != nil {
+			merged[s.Name] = v
+		}
 	}
 	return merged, nil
 }
@@ -235,10 +237,8 @@ func mergeNumber[N int64 | float64](join func(a, b N) N) func(any, []byte) (any,
 		}
 		h, ok := have.(N)
 		switch {
-		case v == nil && !ok:
-			return *new(N), nil
 		case v == nil:
-			return h, nil
+			return have, nil
 		case !ok:
 			return *v, nil
 		}

@@ -1,0 +1,124 @@
+package typeinfo
+
+import (
+	"encoding/binary"
+	"reflect"
+	"unsafe"
+)
+
+// MaxDepth is how many pointers, slices, maps and interfaces may lie inside one another in a
+// value. A longer linked list, or one that runs in a circle, is refused when it is encoded.
+const MaxDepth = 10_000
+
+// MaxValueBytes is the size of the buffer beyond which a value of a recursive type is refused: a
+// graph of shared pointers is written once per path through it, which can be exponentially many.
+const MaxValueBytes = 1 << 31
+
+// The header byte of structs and pointers: layout version in the high nibble, flags in the low.
+const (
+	headerPresent byte = 0x10
+	headerNil     byte = 0x11
+)
+
+// _ fails to compile where an int is not 8 bytes: int and uint are copied as they lie in memory.
+const _ = uint(unsafe.Sizeof(int(0)) - 8)
+
+var le = binary.LittleEndian
+
+// op is what a step does with the memory it points to.
+type op uint8
+
+const (
+	opInvalid op = iota
+	opHeader     // the header byte of a struct; no memory behind it
+	opBool
+	opRaw1 // n bytes copied as they lie in memory
+	opRaw2
+	opRaw4
+	opRaw8
+	opRaw
+	opString
+	opTime
+	opSlice
+	opArray
+	opMap
+	opPtr
+	opStruct
+	opTuple
+	opOption
+	opEither
+	opOwn
+	opGeneric
+)
+
+// step is one instruction of a compiled type. Structs, tuples and arrays by value are flattened
+// into the steps of what contains them.
+type step struct {
+	op   op
+	off  uintptr // from the start of the value the program runs on
+	n    int     // bytes in memory, for the opRaw family
+	node *node   // for what the loop does not do itself
+	path string  // of the field, for errors
+}
+
+// nodeField is a field of a struct, tuple or either, in the order of the encoding.
+type nodeField struct {
+	name string
+	off  uintptr
+	node *node
+}
+
+// node is a type with everything needed to run over its values. It is immutable once built; a
+// recursive type is a cycle of nodes.
+type node struct {
+	op     op
+	kind   string // in schemas: "int32", "slice" …
+	typ    reflect.Type
+	name   string // of the type, in schemas and errors
+	size   uintptr
+	length int // of an array
+	elem   *node
+	key    *node
+	fields []nodeField
+	steps  []step
+
+	fixed    int  // encoded size if it is constant, else -1
+	min      int  // least encoded size
+	raw      bool // the encoding is the memory
+	heap     bool // holds pointers, strings included
+	mutable  bool // holds slices, maps or pointers
+	skips    bool // has fields that are left out of the encoding
+	flagOff  uintptr
+	valueOff uintptr
+
+	maps    mapCodec    // opMap with common key and value types
+	own     *ownCodec   // opOwn
+	structs *structInfo // Go's view of the fields of a struct
+	dropped bool        // in a migration: the old field has no place in the new type
+}
+
+// sliceHeader is the memory of a slice.
+type sliceHeader struct {
+	data unsafe.Pointer
+	len  int
+	cap  int
+}
+
+// noescape hides p from escape analysis, as the standard library does for its builders. It is
+// for reflect views that end before the caller returns: without it each record on a caller's
+// stack would move to the heap.
+//
+//go:nosplit
+func noescape(p unsafe.Pointer) unsafe.Pointer {
+	u := uintptr(p)
+	return *(*unsafe.Pointer)(unsafe.Pointer(&u))
+}
+
+// view returns the value of type t at p, for use before the caller returns.
+func view(t reflect.Type, p unsafe.Pointer) reflect.Value {
+	return reflect.NewAt(t, noescape(p)).Elem()
+}
+
+// isRef tells whether the memory of the value is a reference, so that its size does not depend
+// on what it refers to.
+func (n *node) isRef() bool { return n.op == opSlice || n.op == opMap || n.op == opPtr }
