@@ -121,7 +121,7 @@ func seedList(count int, envOne, envCount string) ([]uint64, error) {
 func parseSeed(text string) (uint64, error) {
 	seed, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("%s=%q: want the decimal number that a failed test printed", envSeed, text)
+		return 0, fmt.Errorf("%s=%q: want the decimal number of a failed test", envSeed, text)
 	}
 	return seed, nil
 }
