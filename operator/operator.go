@@ -73,6 +73,13 @@ type CheckpointListener interface {
 	CheckpointAborted(checkpoint uint64) error
 }
 
+// FinalCheckpointer is implemented by operators that must not end before a checkpoint that holds
+// all of their work is complete: two-phase-commit sinks.
+type FinalCheckpointer interface {
+	// NeedsFinalCheckpoint is asked after Finish.
+	NeedsFinalCheckpoint() bool
+}
+
 // Checkpoint describes the checkpoint that a Snapshot call belongs to.
 type Checkpoint struct {
 	ID        uint64

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 
+	"goflink/core/id"
 	"goflink/core/keygroup"
 )
 
@@ -79,6 +80,29 @@ type OperatorSnapshot struct {
 	// InputChannels belong to the head of a chain, OutputChannels to its tail.
 	InputChannels  []ChannelHandle `json:",omitempty"`
 	OutputChannels []ChannelHandle `json:",omitempty"`
+}
+
+// TaskSnapshot is what one task contributes to a checkpoint: the snapshots of its operators.
+type TaskSnapshot struct {
+	Operators []NamedSnapshot
+	// Finished says that the task had come to its natural end before the checkpoint.
+	Finished bool `json:",omitempty"`
+}
+
+// NamedSnapshot is the snapshot of one operator.
+type NamedSnapshot struct {
+	Operator id.Operator
+	OperatorSnapshot
+}
+
+// SnapshotMetrics says what one task's part of a checkpoint cost. Times are in nanoseconds.
+type SnapshotMetrics struct {
+	// StartDelay is from the checkpoint's trigger to its first barrier here; Alignment from there
+	// to the snapshot; Sync is the part in the task's goroutine, Async the rest.
+	StartDelay, Alignment, Sync, Async int64
+	// StateBytes counts what was written, ChannelBytes the share of it that was in flight.
+	StateBytes, ChannelBytes int64
+	Unaligned                bool
 }
 
 // Location is where one subtask writes the files of one checkpoint. It is safe for concurrent use.
