@@ -38,6 +38,11 @@ var durationUnits = map[string]time.Duration{
 // milliseconds. Go's own notation with several parts or a fraction ("1m30s", "1.5h") is read,
 // too. What does not fit 292 years is [Forever]; negative durations are errors.
 func ParseDuration(s string) (time.Duration, error) {
+	return ParseDurationIn(s, time.Millisecond)
+}
+
+// ParseDurationIn is [ParseDuration] with another unit for bare numbers.
+func ParseDurationIn(s string, bare time.Duration) (time.Duration, error) {
 	text := strings.TrimSpace(s)
 	number, unit := splitNumber(text)
 	if number == "" {
@@ -45,7 +50,7 @@ func ParseDuration(s string) (time.Duration, error) {
 	}
 	length, known := durationUnits[strings.ToLower(unit)]
 	if unit == "" {
-		length, known = time.Millisecond, true
+		length, known = bare, bare > 0
 	}
 	if !known {
 		if d, err := time.ParseDuration(text); err == nil && d >= 0 {

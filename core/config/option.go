@@ -48,6 +48,7 @@ type traits struct {
 	minInt, maxInt     *int64
 	minFloat, maxFloat *float64
 	synonyms           map[string]string
+	bareUnit           time.Duration // of durations without a unit
 }
 
 // Deprecated names other spellings of the option's key, in order of preference.
@@ -105,6 +106,9 @@ func Synonym(value, canonical string) Attr {
 		t.synonyms[foldEnum(value)] = canonical
 	}
 }
+
+// BareUnit is the unit of a [Duration] option's bare numbers where it is not the millisecond.
+func BareUnit(unit time.Duration) Attr { return func(t *traits) { t.bareUnit = unit } }
 
 // form is how the values of one kind of option are written.
 type form[T any] struct {
@@ -239,14 +243,18 @@ func Duration(key string, def time.Duration, desc string, attrs ...Attr) Option[
 	for _, a := range attrs {
 		a(&t)
 	}
+	if t.bareUnit == 0 {
+		t.bareUnit = time.Millisecond
+	}
+	bare := strings.TrimPrefix(FormatDuration(t.bareUnit), "1 ")
 	show := func(n int64) string { return FormatDuration(time.Duration(n)) }
 	return newOptionWith(key, def, desc, form[time.Duration]{
 		kind: "Duration",
 		expected: "a duration: a number and one of ns, us, ms, s, min, h, d " +
-			"(without a unit: ms)" + t.boundsText(show),
+			"(without a unit: " + bare + ")" + t.boundsText(show),
 		example: "10 s",
 		parse: func(raw string) (time.Duration, error) {
-			d, err := ParseDuration(raw)
+			d, err := ParseDurationIn(raw, t.bareUnit)
 			if err != nil {
 				return 0, err
 			}

@@ -109,8 +109,7 @@ func ResolveRestartStrategy(c *Configuration, checkpoints bool) (RestartStrategy
 		return s, err
 	}
 	if !set && checkpoints {
-		return RestartStrategy{Kind: FixedDelay, Attempts: UnlimitedAttempts, Delay: time.Second},
-			nil
+		kind = FixedDelay
 	}
 	s.Kind = kind
 	r := reader{c: c}
