@@ -102,6 +102,8 @@ func (n *node) decode(src []byte, p unsafe.Pointer, depth int) ([]byte, error) {
 		return n.own.decode(src, p)
 	case opGeneric:
 		return n.decodeGeneric(src, p, depth+1)
+	case opSkip:
+		return skipSteps(src, n.elem.steps, depth)
 	default:
 		return decodeSteps(src, p, n.steps, depth)
 	}
@@ -202,19 +204,19 @@ func (n *node) decodeSlice(src []byte, p unsafe.Pointer, depth int) ([]byte, err
 		return n.decodeRawSlice(src, p, count), nil
 	}
 	v := view(n.typ, p)
-	for done := 0; done < count || h.data == nil; {
-		chunk := min(count, max(2*done, firstChunk(count, n.elem.size, len(src))))
-		if count == 0 {
-			v.Set(reflect.MakeSlice(n.typ, 0, 0))
-			break
-		}
-		v.Grow(chunk - done)
-		v.SetLen(chunk)
-		if src, err = n.elem.decodeRun(src, h.data, done, chunk, depth); err != nil {
+	if count == 0 {
+		v.Set(reflect.MakeSlice(n.typ, 0, 0))
+		return src, nil
+	}
+	for done := 0; done < count; {
+		upTo := min(count, max(2*done, firstChunk(count, n.elem.size, len(src))))
+		v.Grow(upTo - done)
+		v.SetLen(upTo)
+		if src, err = n.elem.decodeRun(src, h.data, done, upTo, depth); err != nil {
 			*h = sliceHeader{}
 			return nil, err
 		}
-		done = chunk
+		done = upTo
 	}
 	return src, nil
 }

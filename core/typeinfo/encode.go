@@ -2,7 +2,6 @@ package typeinfo
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"time"
 	"unsafe"
@@ -96,6 +95,9 @@ func (n *node) appendSlice(dst []byte, h sliceHeader, depth int) ([]byte, error)
 	if depth > MaxDepth {
 		return nil, errDepth
 	}
+	if len(dst) > MaxValueBytes && !n.elem.raw {
+		return nil, errShared
+	}
 	dst = appendCount(dst, h.len, h.data == nil)
 	if h.len == 0 {
 		return dst, nil
@@ -160,8 +162,8 @@ func atPath(field string, err error) error {
 	if field == "" {
 		return err
 	}
-	var pe *pathError
-	if !errors.As(err, &pe) {
+	pe, ok := err.(*pathError) // not errors.As: only this value's own path grows
+	if !ok {
 		return &pathError{field, err}
 	}
 	if len(pe.path) > maxPathBytes {

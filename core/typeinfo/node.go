@@ -2,6 +2,7 @@ package typeinfo
 
 import (
 	"encoding/binary"
+	"fmt"
 	"reflect"
 	"unsafe"
 )
@@ -49,6 +50,7 @@ const (
 	opEither
 	opOwn
 	opGeneric
+	opSkip // a value whose field no longer exists; elem is its schema
 )
 
 // step is one instruction of a compiled type. Structs, tuples and arrays by value are flattened
@@ -74,7 +76,7 @@ type node struct {
 	op     op
 	kind   string // in schemas: "int32", "slice" …
 	typ    reflect.Type
-	name   string // of the type, in schemas and errors
+	name   string // of a named or opaque type, with its whole package path
 	size   uintptr
 	length int // of an array
 	elem   *node
@@ -94,7 +96,6 @@ type node struct {
 	maps    mapCodec    // opMap with common key and value types
 	own     *ownCodec   // opOwn
 	structs *structInfo // Go's view of the fields of a struct
-	dropped bool        // in a migration: the old field has no place in the new type
 }
 
 // sliceHeader is the memory of a slice.
@@ -119,6 +120,27 @@ func view(t reflect.Type, p unsafe.Pointer) reflect.Value {
 	return reflect.NewAt(t, noescape(p)).Elem()
 }
 
-// isRef tells whether the memory of the value is a reference, so that its size does not depend
-// on what it refers to.
-func (n *node) isRef() bool { return n.op == opSlice || n.op == opMap || n.op == opPtr }
+// labelDepthMax is how many unnamed types label spells out inside one another.
+const labelDepthMax = 8
+
+// label names the type in messages.
+func (n *node) label() string { return n.labelAt(0) }
+
+func (n *node) labelAt(depth int) string {
+	switch {
+	case n == nil || depth > labelDepthMax:
+		return "…"
+	case n.name != "":
+		return n.name
+	case n.op == opSlice:
+		return "[]" + n.elem.labelAt(depth+1)
+	case n.op == opPtr:
+		return "*" + n.elem.labelAt(depth+1)
+	case n.op == opArray:
+		return fmt.Sprintf("[%d]%s", n.length, n.elem.labelAt(depth+1))
+	case n.op == opMap:
+		return "map[" + n.key.labelAt(depth+1) + "]" + n.elem.labelAt(depth+1)
+	default:
+		return n.kind
+	}
+}
