@@ -25,7 +25,7 @@ COUNT ?= 1
 TOOLS := $(BUILD)/tools/$(shell $(GO) env GOVERSION)
 
 # present DIRS: the package patterns of those folders that exist.
-present = $(foreach d,$(1),$(if $(wildcard $(d)/.),./$(d)/...))
+present = $(strip $(foreach d,$(1),$(if $(wildcard $(d)/.),./$(d)/...)))
 
 .PHONY: help build test lint race sim stress bench bench-flink accept-engine generate check-clean \
 	clean
@@ -82,7 +82,7 @@ race: ## tests of the engine and the state backends under the race detector (nee
 		echo "make race: no C compiler: $$cc is not in PATH, and go test -race needs one" >&2; \
 		exit 1; }
 	@echo "go test -race"
-	@CGO_ENABLED=1 $(GO) test -race -timeout $(TIMEOUT) $(call present,$(RACE))
+	@CGO_ENABLED=1 $(GO) test -race -count=1 -timeout $(TIMEOUT) $(call present,$(RACE))
 
 sim: ## simulated clusters, each with SEEDS seeds
 	@pkgs="$(call present,$(SIM))"; \
