@@ -117,6 +117,10 @@ type Result struct {
 	Pattern      Pattern
 	// Consumer is the index in JobGraph.Vertices, and ConsumerInput in its Inputs.
 	Consumer, ConsumerInput int
+	// ConsumerMaxParallelism is the consumer's number of key groups.
+	ConsumerMaxParallelism int
+	// KeepAligned is Edge.KeepAligned of the consumer's input.
+	KeepAligned bool `json:",omitempty"`
 }
 
 // Edge is an input of a vertex's head.

@@ -115,5 +115,24 @@ var (
 			"memory; a larger one declines the checkpoint.", Min(1))
 
 	CheckpointingLocalBackup = Bool("execution.checkpointing.local-backup.enabled", false,
-		"Whether TaskManagers keep a copy of their part of the last checkpoint on local disk.")
+		"Whether TaskManagers keep a copy of their part of the last checkpoint on local disk.",
+		Deprecated("state.backend.local-recovery"))
+
+	CheckpointingCompression = Bool("execution.checkpointing.snapshot-compression", false,
+		"Whether the state in full checkpoints and savepoints is compressed.")
+
+	CheckpointingUnalignedMaxSubtasks = Int(
+		"execution.checkpointing.unaligned.max-subtasks-per-channel-state-file", 5,
+		"Number of subtasks of one TaskManager whose queued records share a file.",
+		Min(1), Max(100000),
+		Deprecated("execution.checkpointing.max-subtasks-per-channel-state-file"))
+
+	CheckpointingFileMerging = Bool("execution.checkpointing.file-merging.enabled", true,
+		"Whether the subtasks of one TaskManager write their parts of a checkpoint into few "+
+			"files. On, unlike in Flink: small files are what a NameNode has least room for.")
+
+	CheckpointingFileMergingMaxSize = MemorySize(
+		"execution.checkpointing.file-merging.max-file-size", 32*Mebibyte,
+		"Size from which a merged file of a checkpoint is closed and the next one begun.",
+		Min(int64(Mebibyte)))
 )

@@ -107,6 +107,17 @@ var (
 		"Local directory for large values. Unset: below the temporary directories.", NoDefault())
 )
 
+// Options of log files.
+var (
+	LogDirectory = String("env.log.dir", "",
+		"Directory of log files. Unset: that of the container, or none.", NoDefault())
+
+	LogLevel = Enum("env.log.level", "INFO",
+		[]string{"DEBUG", "INFO", "WARN", "ERROR"}, "Least important lines that are "+
+			"logged; TRACE is read as DEBUG.", Synonym("TRACE", "DEBUG"),
+		Synonym("WARNING", "WARN"))
+)
+
 // Options of high availability.
 var (
 	HighAvailabilityType = Enum("high-availability.type", "NONE",

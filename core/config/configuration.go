@@ -163,7 +163,7 @@ func Get[T any](c *Configuration, o Option[T]) (T, error) {
 func Lookup[T any](c *Configuration, o Option[T]) (value T, set bool, err error) {
 	e, ok := c.entryOf(o.Key, o.aliases)
 	if !ok && o.isMap {
-		e, ok = c.collect(o.Key)
+		e, ok = c.collect(o.Key, o.aliases)
 	}
 	if !ok {
 		return o.Default, false, nil
@@ -176,7 +176,7 @@ func Lookup[T any](c *Configuration, o Option[T]) (value T, set bool, err error)
 func IsSet[T any](c *Configuration, o Option[T]) bool {
 	_, ok := c.entryOf(o.Key, o.aliases)
 	if !ok && o.isMap {
-		_, ok = c.collect(o.Key)
+		_, ok = c.collect(o.Key, o.aliases)
 	}
 	return ok
 }
@@ -186,7 +186,7 @@ func OriginOf[T any](c *Configuration, o Option[T]) string {
 	if e, ok := c.entryOf(o.Key, o.aliases); ok {
 		return e.Origin
 	}
-	if e, ok := c.collect(o.Key); ok && o.isMap {
+	if e, ok := c.collect(o.Key, o.aliases); ok && o.isMap {
 		return e.Origin
 	}
 	return OriginDefault
@@ -224,22 +224,20 @@ func (c *Configuration) entryOf(key string, aliases []alias) (Entry, bool) {
 	return Entry{}, false
 }
 
-// collect makes one entry of all keys below key.
-func (c *Configuration) collect(key string) (Entry, bool) {
-	if c == nil {
-		return Entry{}, false
+// collect makes one entry of all keys below key, or else below the first alias that has any.
+func (c *Configuration) collect(key string, aliases []alias) (Entry, bool) {
+	names := []string{key}
+	for _, a := range aliases {
+		names = append(names, a.key)
 	}
-	m := map[string]string{}
-	var origin string
-	for _, k := range c.order {
-		if name, ok := strings.CutPrefix(k, key+"."); ok && name != "" {
-			if origin == "" {
-				origin = c.entries[k].Origin
-			}
-			m[name] = c.entries[k].Value
+	for _, name := range names {
+		sub := c.Below(name)
+		if sub.Len() > 0 {
+			e, _ := sub.Raw(sub.order[0])
+			return Entry{Key: name, Value: FormatMap(sub.ToMap()), Origin: e.Origin}, true
 		}
 	}
-	return Entry{Key: key, Value: FormatMap(m), Origin: origin}, len(m) > 0
+	return Entry{}, false
 }
 
 // Below returns the entries whose keys start with prefix and a dot, the prefix cut off: the

@@ -50,19 +50,26 @@ var (
 		"Whether an application whose program fails before its first job shows a failed job "+
 			"instead of ending the cluster at once.")
 
-	ExecutionSavepointPath = String("execution.savepoint.path",
+	ExecutionSavepointPath = String("execution.state-recovery.path",
 		"", "Savepoint or retained checkpoint from which the job starts: a directory or its "+
-			"_metadata file.", NoDefault(), Deprecated("execution.state-recovery.path"))
+			"_metadata file.", NoDefault(), Deprecated("execution.savepoint.path"))
 
-	ExecutionSavepointIgnoreUnclaimedState = Bool("execution.savepoint.ignore-unclaimed-state",
+	ExecutionSavepointIgnoreUnclaimedState = Bool("execution.state-recovery.ignore-unclaimed-state",
 		false, "Whether state of the savepoint that no operator of the job claims is skipped; "+
 			"if false, it is an error.",
-		Deprecated("execution.state-recovery.ignore-unclaimed-state"))
+		Deprecated("execution.savepoint.ignore-unclaimed-state"))
 
-	ExecutionSavepointClaimMode = Enum("execution.savepoint-restore-mode", NoClaim,
+	ExecutionSavepointClaimMode = Enum("execution.state-recovery.claim-mode", NoClaim,
 		[]ClaimMode{Claim, NoClaim, LegacyClaim},
 		"Who owns the files of the savepoint from which the job starts: the job (CLAIM) or the "+
-			"user (NO_CLAIM).", Deprecated("execution.state-recovery.claim-mode"))
+			"user (NO_CLAIM).", Deprecated("execution.savepoint-restore-mode"))
+
+	ExecutionBatchShuffleMode = Enum("execution.batch-shuffle-mode", "ALL_EXCHANGES_BLOCKING",
+		[]string{"ALL_EXCHANGES_BLOCKING", "ALL_EXCHANGES_PIPELINED"},
+		"Whether the stages of a batch job run one after the other or together. The hybrid "+
+			"exchanges of Flink are read as ALL_EXCHANGES_BLOCKING.",
+		Synonym("ALL_EXCHANGES_HYBRID_FULL", "ALL_EXCHANGES_BLOCKING"),
+		Synonym("ALL_EXCHANGES_HYBRID_SELECTIVE", "ALL_EXCHANGES_BLOCKING"))
 
 	ExecutionSortedInputs = Bool("execution.sorted-inputs.enabled", true,
 		"Whether bounded inputs of keyed operators are sorted by key in batch mode.")

@@ -37,6 +37,10 @@ var (
 	NetworkRetries = Int("taskmanager.network.retries", 0,
 		"Further attempts to connect to another TaskManager.", Min(0), Max(1000))
 
+	NetworkBatchCompression = Bool("taskmanager.network.batch-shuffle.compression.enabled", true,
+		"Whether records that wait in files between the stages of a batch job are compressed.",
+		Deprecated("taskmanager.network.blocking-shuffle.compression.enabled"))
+
 	NetworkDetailedMetrics = Bool("taskmanager.network.detailed-metrics", false,
 		"Whether queue lengths are measured per channel.")
 

@@ -49,6 +49,7 @@ type traits struct {
 	minFloat, maxFloat *float64
 	synonyms           map[string]string
 	bareUnit           time.Duration // of durations without a unit
+	negativeOff        bool          // negative durations are read as 0
 }
 
 // Deprecated names other spellings of the option's key, in order of preference.
@@ -109,6 +110,9 @@ func Synonym(value, canonical string) Attr {
 
 // BareUnit is the unit of a [Duration] option's bare numbers where it is not the millisecond.
 func BareUnit(unit time.Duration) Attr { return func(t *traits) { t.bareUnit = unit } }
+
+// NegativeOff lets a [Duration] option read negative numbers as 0, where both turn something off.
+func NegativeOff() Attr { return func(t *traits) { t.negativeOff = true } }
 
 // form is how the values of one kind of option are written.
 type form[T any] struct {
@@ -254,6 +258,9 @@ func Duration(key string, def time.Duration, desc string, attrs ...Attr) Option[
 			"(without a unit: " + bare + ")" + t.boundsText(show),
 		example: "10 s",
 		parse: func(raw string) (time.Duration, error) {
+			if n, err := ParseInt(raw); err == nil && n < 0 && t.negativeOff {
+				return 0, nil
+			}
 			d, err := ParseDurationIn(raw, t.bareUnit)
 			if err != nil {
 				return 0, err

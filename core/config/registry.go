@@ -28,8 +28,9 @@ var registry = struct {
 	byKey    map[string]Known
 	byAlias  map[string][]string // alias -> keys
 	prefixes []string            // keys with Prefix
+	silent   map[string]Known    // prefixes below which no key has an effect
 	doubles  []string
-}{byKey: map[string]Known{}, byAlias: map[string][]string{}}
+}{byKey: map[string]Known{}, byAlias: map[string][]string{}, silent: map[string]Known{}}
 
 func register(k Known) {
 	registry.mu.Lock()
@@ -47,6 +48,21 @@ func register(k Known) {
 	}
 }
 
+// registerSilent registers a key, or with ".*" at its end all keys below it, without an effect.
+func registerSilent(key, why string) {
+	prefix, below := strings.CutSuffix(key, ".*")
+	if !below {
+		register(Known{Key: key, NoEffect: why})
+		return
+	}
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	if _, taken := registry.silent[prefix]; taken {
+		registry.doubles = append(registry.doubles, key)
+	}
+	registry.silent[prefix] = Known{Key: key, NoEffect: why, Prefix: true}
+}
+
 // Doubles returns the keys that were registered more than once: mistakes in the program, since
 // the second option is not checked. It must be empty.
 func Doubles() []string {
@@ -62,11 +78,14 @@ func Doubles() []string {
 	return doubles
 }
 
-// All returns every known key, sorted.
+// All returns every known key, sorted. Keys that end in ".*" stand for all keys below them.
 func All() []Known {
 	registry.mu.RLock()
 	defer registry.mu.RUnlock()
-	all := make([]Known, 0, len(registry.byKey))
+	all := make([]Known, 0, len(registry.byKey)+len(registry.silent))
+	for _, k := range registry.silent {
+		all = append(all, k)
+	}
 	for _, k := range registry.byKey {
 		all = append(all, k)
 	}
@@ -85,13 +104,26 @@ func Find(key string) (Known, bool) {
 	if keys := registry.byAlias[key]; len(keys) > 0 {
 		return registry.byKey[keys[0]], true
 	}
-	var best string
+	var best Known
+	length := -1
 	for _, p := range registry.prefixes {
-		if len(p) > len(best) && len(key) > len(p)+1 && key[len(p)] == '.' && key[:len(p)] == p {
-			best = p
+		for _, name := range append([]string{p}, registry.byKey[p].Deprecated...) {
+			if below(key, name) && len(name) > length {
+				best, length = registry.byKey[p], len(name)
+			}
 		}
 	}
-	return registry.byKey[best], best != ""
+	for p, k := range registry.silent {
+		if below(key, p) && len(p) > length {
+			best, length = k, len(p)
+		}
+	}
+	return best, length >= 0
+}
+
+// below tells whether key is "prefix.name".
+func below(key, prefix string) bool {
+	return len(key) > len(prefix)+1 && key[len(prefix)] == '.' && key[:len(prefix)] == prefix
 }
 
 // optionsOf returns the options that read the key: one by its name, or several by an alias.

@@ -101,10 +101,6 @@ var (
 	WebAccessControlAllowOrigin = String("web.access-control-allow-origin", "*",
 		"Access-Control-Allow-Origin header of all answers.")
 
-	WebHistory = Int("web.history", 5, "Number of ended jobs that the dashboard lists.",
-		Min(0), Max(1000000), NoEffect("jobstore.max-capacity and jobstore.expiration-time decide "+
-			"which ended jobs are kept"))
-
 	BackpressureSamples = Int("web.backpressure.num-samples", 100,
 		"Samples of one measurement of backpressure.", Min(1), Max(100000))
 
@@ -134,7 +130,8 @@ var (
 // Options of metrics.
 var (
 	MetricsLatencyInterval = Duration("metrics.latency.interval", 0,
-		"Time between latency markers that sources send through the job. 0: none.", Min(0))
+		"Time between latency markers that sources send through the job. 0: none.",
+		NegativeOff())
 
 	MetricsLatencyGranularity = Enum("metrics.latency.granularity", "operator",
 		[]string{"single", "operator", "subtask"}, "Whether latency is told apart by nothing, "+

@@ -88,7 +88,8 @@ var (
 			"resource manager's driver is told.")
 
 	ResourceManagerWorkerTimeout = Duration("resourcemanager.taskmanager-timeout",
-		30*time.Second, "Time after which an idle worker is released.")
+		30*time.Second, "Time after which an idle worker is released.",
+		Deprecated("slotmanager.taskmanager-timeout"))
 
 	ResourceManagerRegistrationTimeout = Duration(
 		"resourcemanager.taskmanager-registration.timeout", 5*time.Minute,

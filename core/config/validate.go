@@ -117,19 +117,15 @@ func asValueError(e Entry, err error) *ValueError {
 	return &ValueError{Key: e.Key, Value: e.Value, Origin: e.Origin, Err: err}
 }
 
-// Notices returns what a user should be told once about a configuration that is valid: keys
-// that are accepted but change nothing here (one line per reason), keys under a former name, and
-// values that lose against the same option under its current name.
+// Notices returns what a user should be told once about a configuration that is valid: values
+// that lose against the same option under its current name (a line each), keys under a former
+// name (one line), and keys that are accepted but change nothing here (one line per reason).
 func (c *Configuration) Notices() []string {
-	var reasons []string
+	var reasons, former, lines []string
 	without := map[string][]string{}
-	var lines []string
 	for _, e := range c.Entries() {
 		k, ok := Find(e.Key)
-		if !ok {
-			continue
-		}
-		if k.NoEffect != "" {
+		if ok && k.NoEffect != "" {
 			if len(without[k.NoEffect]) == 0 {
 				reasons = append(reasons, k.NoEffect)
 			}
@@ -137,28 +133,23 @@ func (c *Configuration) Notices() []string {
 			continue
 		}
 		for _, o := range optionsOf(e.Key) {
-			if line := c.aliasNotice(e, o); line != "" {
-				lines = append(lines, line)
+			used, _ := c.entryOf(o.Key, o.aliases)
+			switch {
+			case used.Key != e.Key:
+				lines = append(lines, fmt.Sprintf("%s (%s) is ignored: %s (%s) sets the same option",
+					e.Key, e.Origin, used.Key, used.Origin))
+			case o.Key != e.Key:
+				former = append(former, e.Key+" is "+o.Key)
 			}
 		}
 	}
+	if len(former) > 0 {
+		lines = append(lines, "former names, still accepted: "+strings.Join(former, ", "))
+	}
 	for _, r := range reasons {
-		lines = append(lines, fmt.Sprintf("without effect: %s (%s)", strings.Join(without[r], ", "), r))
+		lines = append(lines, "without effect: "+strings.Join(without[r], ", ")+" ("+r+")")
 	}
 	return lines
-}
-
-// aliasNotice is the notice about an entry under a former name of option o, if it is one.
-func (c *Configuration) aliasNotice(e Entry, o Known) string {
-	if e.Key == o.Key || !slices.Contains(o.Deprecated, e.Key) {
-		return ""
-	}
-	used, _ := c.entryOf(o.Key, o.aliases)
-	if used.Key != e.Key {
-		return fmt.Sprintf("%s (%s) is ignored: %s (%s) sets the same option",
-			e.Key, e.Origin, used.Key, used.Origin)
-	}
-	return fmt.Sprintf("%s (%s) is another name of %s", e.Key, e.Origin, o.Key)
 }
 
 // hidden stands in the place of a sensitive value.

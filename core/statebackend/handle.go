@@ -52,14 +52,18 @@ const (
 // String is the name of the redistribution.
 func (r Redistribution) String() string { return [...]string{"split", "union", "broadcast"}[r] }
 
-// OperatorStateHandle is one named operator state of one subtask in a checkpoint. Element i lies at
-// Offsets[i] of Contents.
+// OperatorStateHandle is one named operator state of one subtask in a checkpoint. Element i lies in
+// Contents from Offsets[i] to Offsets[i+1], so that there is one offset more than elements; a part
+// of a state is a part of the offsets.
 type OperatorStateHandle struct {
-	Name     string
-	Mode     Redistribution
-	Schema   []byte
-	Offsets  []int64
-	Contents Blob
+	Name string
+	Mode Redistribution
+	// Schema is the typeinfo.Snapshot of the elements as JSON.
+	Schema []byte `json:",omitempty"`
+	// KeySchema is, for Broadcast, that of the keys of the map; Schema then describes its values.
+	KeySchema []byte `json:",omitempty"`
+	Offsets   []int64
+	Contents  Blob
 }
 
 // ChannelHandle is the content of one channel that an unaligned checkpoint caught in flight (R106).
@@ -82,6 +86,26 @@ type OperatorSnapshot struct {
 	OutputChannels []ChannelHandle `json:",omitempty"`
 }
 
+// Bytes is the size of all contents.
+func (s *OperatorSnapshot) Bytes() (n int64) {
+	for _, hs := range [][]KeyedHandle{s.Keyed, s.RawKeyed} {
+		for i := range hs {
+			n += hs[i].Contents.Length
+		}
+	}
+	for _, hs := range [][]OperatorStateHandle{s.Operator, s.RawOperator} {
+		for i := range hs {
+			n += hs[i].Contents.Length
+		}
+	}
+	for _, hs := range [][]ChannelHandle{s.InputChannels, s.OutputChannels} {
+		for i := range hs {
+			n += hs[i].Contents.Length
+		}
+	}
+	return n
+}
+
 // TaskSnapshot is what one task contributes to a checkpoint: the snapshots of its operators.
 type TaskSnapshot struct {
 	Operators []NamedSnapshot
@@ -91,7 +115,7 @@ type TaskSnapshot struct {
 
 // NamedSnapshot is the snapshot of one operator.
 type NamedSnapshot struct {
-	Operator id.Operator
+	ID id.Operator
 	OperatorSnapshot
 }
 
@@ -142,6 +166,7 @@ type Backend interface {
 type KeyedOptions struct {
 	// Operator and UID name the operator in errors.
 	Operator string
+	UID      string
 	Groups   keygroup.Range
 	// MaxParallelism is the number of all key groups.
 	MaxParallelism int
@@ -151,26 +176,9 @@ type KeyedOptions struct {
 	Reader    BlobReader
 	// ManagedBytes is the operator's share of the slot's managed memory.
 	ManagedBytes int64
+	// Now is the clock by which state expires, in milliseconds since the epoch; nil stands for
+	// the processing time.
+	Now func() int64
 	// CheckMutation makes the backend verify that values handed to it are not changed afterwards.
 	CheckMutation bool
-}
-
-// Operator is the operator state of one instance: kept in memory whatever the backend (R66).
-type Operator interface {
-	// Open returns the list that spec describes as an OperatorList of the spec's V.
-	Open(spec ListSpec) (any, error)
-	// Raw returns the bytes that the operator wrote into the snapshot it was restored from, one per
-	// earlier subtask that is now handed to this one.
-	Raw() [][]byte
-	// SetRaw sets the bytes that the next snapshot takes as raw operator state (R60).
-	SetRaw(b []byte)
-}
-
-// ListSpec names and types an operator list (or broadcast map, whose elements are its entries).
-type ListSpec struct {
-	Name   string
-	Mode   Redistribution
-	Schema []byte
-	// HeapList makes the list; set by the constructor, where V is known.
-	HeapList any
 }

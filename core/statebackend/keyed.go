@@ -11,16 +11,49 @@ package statebackend
 
 import (
 	"context"
+	"errors"
 
 	"goflink/core/keygroup"
 	"goflink/core/typeinfo"
 )
+
+// ErrNoKey is in the chain of errors about keyed state that is used outside a keyed context: in Open
+// or Close, or for a record of a stream that is not keyed (R61).
+var ErrNoKey = errors.New("no current key: keyed state can be used while a record or timer of a " +
+	"keyed stream is processed, not in Open, Finish or Close")
+
+// KeyContext is the current key of an operator instance; all its tables and timers look at one.
+// Only Set changes it. The task's goroutine owns it.
+type KeyContext struct {
+	// Hash is keygroup.Hash of Key; Key are the canonical bytes, owned by who called SetKey.
+	Hash uint64
+	Key  []byte
+	// Seq grows with each Set, so that what was found for a key can be found again. It is 0 as
+	// long as no key was set.
+	Seq uint64
+	// Valid says that there is a current key.
+	Valid bool
+}
+
+// Set makes key the current key.
+func (c *KeyContext) Set(hash uint64, key []byte) {
+	c.Hash, c.Key, c.Valid = hash, key, true
+	c.Seq++
+}
+
+// Unset leaves the keyed context.
+func (c *KeyContext) Unset() {
+	c.Key, c.Valid = nil, false
+	c.Seq++
+}
 
 // Keyed is the keyed state of one operator instance.
 type Keyed interface {
 	// SetKey makes key, whose keygroup.Hash is hash, the current key. The bytes must stay unchanged
 	// until the next SetKey.
 	SetKey(hash uint64, key []byte)
+	// UnsetKey leaves the keyed context: state that is used then gives ErrNoKey.
+	UnsetKey()
 	// Key returns the current key; ok is false outside a keyed context (R61).
 	Key() (hash uint64, key []byte, ok bool)
 	// SetNamespace makes ns current for tables that are used through wrappers; it must stay
@@ -31,9 +64,11 @@ type Keyed interface {
 	// Groups are the key groups that this instance owns, and MaxParallelism their overall number.
 	Groups() keygroup.Range
 	MaxParallelism() int
+	// Now is the clock by which state expires (R77), in milliseconds since the epoch.
+	Now() int64
 
-	// Open returns the table that spec describes as a Table[V] of the spec's V, with the values
-	// that were restored. A table of that name but another kind or an incompatible type is an error
+	// Open returns the table that spec describes as a Table[V] (or MapTable[V] if spec.Mapped) of the
+	// spec's V, with the values that were restored. A table of that name but another kind or an incompatible type is an error
 	// that names state, field and both types. Opening it again returns the same table.
 	Open(spec TableSpec) (any, error)
 	// Timers returns the named timer queue with the timers that were restored.
@@ -92,8 +127,16 @@ type Table[V any] interface {
 	Space(ns []byte) (Space[V], error)
 	// Namespaces calls f with each namespace that has values, in order of its bytes.
 	Namespaces(f func(ns []byte) error) error
-	// NamespacesOfKey calls f with each namespace in which the current key has a value.
+	// NamespacesOfKey calls f with each namespace in which the current key has a value, in order
+	// of its bytes. It may cost a look at every namespace.
 	NamespacesOfKey(f func(ns []byte, v *V) error) error
+}
+
+// Sweeper is implemented by tables that can be searched for expired values bit by bit (R77).
+type Sweeper[V any] interface {
+	// Sweep calls expired with up to n values, going on where the last call ended, and removes
+	// those for which it returns true. expired must not use the table.
+	Sweep(n int, expired func(v *V) bool) error
 }
 
 // Space is the part of a table in one namespace.
@@ -102,17 +145,45 @@ type Space[V any] interface {
 	Upsert(hash uint64, key []byte) (p *V, found bool, err error)
 	// Find is Table.Find for a key.
 	Find(hash uint64, key []byte) (*V, error)
+	// Modify is Table.Modify for a key.
+	Modify(hash uint64, key []byte) (p *V, found bool, err error)
 	// UpsertAll does Upsert for keys side by side with their hashes and calls f(i, p, found) for
 	// each in order; memory accesses of different keys overlap. Equal keys are seen one after the
 	// other. f must not use the table.
 	UpsertAll(hashes []uint64, keys [][]byte, f func(i int, p *V, found bool) error) error
+	// ModifyAll is UpsertAll for callers that change what the values point to, as Modify is.
+	ModifyAll(hashes []uint64, keys [][]byte, f func(i int, p *V, found bool) error) error
 	// Each calls f for each key in the space, in no particular but a deterministic order; f may
-	// replace the value through p, and returns whether the entry stays.
+	// replace the value through p, and returns whether the entry stays. key is valid until f
+	// returns (and, if f makes it the current key, until the next one is). f must not use the table.
 	Each(f func(hash uint64, key []byte, p *V) (keep bool, err error)) error
 	// Len is the number of keys.
 	Len() int
 	// Drop removes all values of the space; the Space must not be used afterwards.
 	Drop() error
+}
+
+// MapTable maps the keys of one operator instance, per namespace, to maps from map keys to values.
+// A map key is canonical bytes. What Table says about namespaces and pointers holds here, too.
+type MapTable[V any] interface {
+	// Find returns the value under mapKey of the current key in ns, or nil.
+	Find(ns, mapKey []byte) (*V, error)
+	// Upsert returns the value under mapKey for change, inserting the zero value if there is none.
+	Upsert(ns, mapKey []byte) (p *V, found bool, err error)
+	// Delete removes mapKey from the map of the current key in ns.
+	Delete(ns, mapKey []byte) error
+	// Range calls f with the entries of the map of the current key in ns, in the order of the bytes
+	// of the map keys, until more is false. The values must not be changed, the table not be used.
+	Range(ns []byte, f func(mapKey []byte, v *V) (more bool, err error)) error
+	// Each is Range for callers that change the map: f may replace the value through p, and returns
+	// whether the entry stays.
+	Each(ns []byte, f func(mapKey []byte, p *V) (keep bool, err error)) error
+	// Len is the number of entries of the map of the current key in ns.
+	Len(ns []byte) (int, error)
+	// Clear removes the map of the current key in ns.
+	Clear(ns []byte) error
+	// DropNamespace removes the maps of all keys in ns.
+	DropNamespace(ns []byte) error
 }
 
 // TimerQueue is the set of timers of one operator instance and one time domain (R46). A timer is a
@@ -141,14 +212,20 @@ type Timer struct {
 	Namespace []byte
 }
 
-// TableSpec names and types a table. NewSpec makes it.
+// TableSpec names and types a table. NewSpec and NewMapSpec of core/statetable make it, where the type V
+// of the values is known.
 type TableSpec struct {
 	// Name is the state's name, unique in its operator.
 	Name string
 	// Kind tells what the state was declared as ("value", "list", "reducing", …); a change is refused.
 	Kind string
-	// Schema describes the encoding of values.
+	// Schema describes the encoding of values (of the elements of a list).
 	Schema typeinfo.Snapshot
-	// HeapTable makes the table that lives on the heap; set by NewSpec, where V is known.
+	// Mapped says that it is a MapTable, and MapKey describes its map keys; a change is refused.
+	Mapped bool
+	MapKey typeinfo.Snapshot
+	// Stamped says that values carry the time of their last access (R77).
+	Stamped bool
+	// HeapTable makes the table that lives on the heap: a statetable.Maker.
 	HeapTable any
 }

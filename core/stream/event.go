@@ -86,6 +86,8 @@ type Barrier struct {
 	Savepoint    SavepointKind
 	// Full asks for a checkpoint that depends on no earlier one.
 	Full bool
+	// Target is the directory that a savepoint goes to; empty for checkpoints.
+	Target string
 }
 
 // Kind tells the elements of an exchange apart.

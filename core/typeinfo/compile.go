@@ -298,6 +298,7 @@ func (c *compiler) buildFields(n *node, path string) error {
 		n.heap, n.mutable = n.heap || e.heap, n.mutable || e.mutable
 		n.skips = n.skips || e.skips
 		n.steps = addSteps(n.steps, e, f.Offset, f.Name)
+		n.heaps = addHeaps(n.heaps, e, f.Offset)
 	}
 	n.fixed, n.min = fixed, minBytes
 	n.raw = n.raw && uintptr(fixed) == n.size
@@ -345,3 +346,18 @@ func addStep(steps []step, s step) []step {
 }
 
 func (o op) isRaw() bool { return o >= opRaw1 && o <= opRaw }
+
+// addHeaps appends the places of a field at off that refer to other memory.
+func addHeaps(heaps []step, e *node, off uintptr) []step {
+	if !e.heap || e.op == opTime {
+		return heaps
+	}
+	if e.op != opStruct && e.op != opTuple {
+		return append(heaps, step{op: e.op, off: off, node: e})
+	}
+	for _, h := range e.heaps {
+		h.off += off
+		heaps = append(heaps, h)
+	}
+	return heaps
+}

@@ -170,20 +170,21 @@ func readCount(src []byte, minBytes int) (n int, isNil bool, rest []byte, err er
 	return int(u), len(src)-len(rest) == 1, rest, nil
 }
 
-// Slices are allocated at once as long as they are not much larger than the input that claims to
-// hold them; beyond that they grow as their elements arrive, so that garbage cannot ask for more
-// memory than it pays for in bytes.
+// Slices and maps are allocated at once as long as they are not much larger than the input that
+// claims to hold them; beyond that they grow as their elements arrive. Only the slices that lie
+// inside one another can all claim more than there is before the first of them fails, so the
+// deeper ones may claim less: the sum over all depths stays within a small multiple of the input.
 const (
-	sliceBytesAlways  = 64 << 10
-	sliceBytesPerByte = 8
+	claimBytesAlways  = 64 << 10
+	claimBytesPerByte = 8
 )
 
 // firstChunk returns how many of count elements to allocate before the first is read.
-func firstChunk(count int, size uintptr, srcBytes int) int {
+func firstChunk(count int, size uintptr, srcBytes, depth int) int {
 	if size == 0 {
 		return count
 	}
-	budget := max(sliceBytesAlways, sliceBytesPerByte*srcBytes)
+	budget := max(claimBytesAlways, claimBytesPerByte*srcBytes) / max(depth, 1)
 	return min(count, max(1, budget/int(size)))
 }
 
@@ -209,7 +210,7 @@ func (n *node) decodeSlice(src []byte, p unsafe.Pointer, depth int) ([]byte, err
 		return src, nil
 	}
 	for done := 0; done < count; {
-		upTo := min(count, max(2*done, firstChunk(count, n.elem.size, len(src))))
+		upTo := min(count, max(2*done, firstChunk(count, n.elem.size, len(src), depth)))
 		v.Grow(upTo - done)
 		v.SetLen(upTo)
 		if src, err = n.elem.decodeRun(src, h.data, done, upTo, depth); err != nil {
@@ -228,6 +229,8 @@ func (n *node) decodeRawSlice(src []byte, p unsafe.Pointer, count int) []byte {
 	switch n.elem.size {
 	case 1:
 		*(*[]byte)(p) = make([]byte, count)
+	case 2:
+		*(*[]uint16)(p) = make([]uint16, count)
 	case 4:
 		*(*[]uint32)(p) = make([]uint32, count)
 	case 8:

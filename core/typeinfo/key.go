@@ -29,6 +29,7 @@ type Key[K any] struct {
 	steps    []keyStep
 	fixed    int // -1 if it varies
 	isString bool
+	isInt64  bool // of kind int or int64
 	schema   *node
 }
 
@@ -48,7 +49,9 @@ func KeyOf[K any]() (*Key[K], error) {
 		return nil, fmt.Errorf("typeinfo: %s cannot be a key: %w", typ, err)
 	}
 	steps, fixed := keyRoot(n, 0)
-	k := &Key[K]{steps, fixed, typ.Kind() == reflect.String, n}
+	kind := typ.Kind()
+	k := &Key[K]{steps: steps, fixed: fixed, schema: n, isString: kind == reflect.String,
+		isInt64: kind == reflect.Int64 || kind == reflect.Int}
 	got, _ := keys.LoadOrStore(typ, k)
 	return got.(*Key[K]), nil
 }
@@ -62,7 +65,7 @@ func (t *Type[T]) FieldKey(names ...string) (*Key[T], error) {
 	if err != nil {
 		return nil, fmt.Errorf("typeinfo: key of %s: %w", t.Name(), err)
 	}
-	return &Key[T]{k.steps, k.fixed, false, k.schema}, nil
+	return &Key[T]{steps: k.steps, fixed: k.fixed, schema: k.schema}, nil
 }
 
 // fieldKey is FieldKey without the type parameter.
@@ -112,6 +115,9 @@ func (k *Key[K]) Snapshot() Snapshot { return snapshotOf(k.schema) }
 func (k *Key[K]) Append(dst []byte, v *K) []byte {
 	if k.isString {
 		return append(dst, *(*string)(unsafe.Pointer(v))...)
+	}
+	if k.isInt64 {
+		return be.AppendUint64(dst, *(*uint64)(unsafe.Pointer(v))^signBit64)
 	}
 	return appendKey(dst, unsafe.Pointer(v), k.steps)
 }

@@ -65,7 +65,7 @@ func (n *node) decodeMap(src []byte, p unsafe.Pointer, depth int) ([]byte, error
 	if n.maps != nil {
 		return n.maps.decode(src, p, count)
 	}
-	hint := firstChunk(count, n.key.size+n.elem.size+1, len(src))
+	hint := firstChunk(count, n.key.size+n.elem.size+mapControlBytes, len(src), depth)
 	m := reflect.MakeMapWithSize(n.typ, hint)
 	for range count {
 		k, v := reflect.New(n.key.typ), reflect.New(n.elem.typ)
@@ -86,7 +86,7 @@ func (n *node) decodeMap(src []byte, p unsafe.Pointer, depth int) ([]byte, error
 
 // cell is a key or value type that mapOf knows.
 type cell interface {
-	~string | ~int64 | ~int | ~int32 | ~float64
+	string | int64 | int | int32 | float64
 }
 
 // mapOf is the mapCodec of map[K]V.

@@ -83,6 +83,7 @@ type node struct {
 	key    *node
 	fields []nodeField
 	steps  []step
+	heaps  []step // of a struct or tuple: where it refers to other memory, flattened
 
 	fixed    int  // encoded size if it is constant, else -1
 	min      int  // least encoded size

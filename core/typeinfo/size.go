@@ -57,13 +57,13 @@ func (m *meter) behind(n *node, p unsafe.Pointer, depth int) int {
 	switch n.op {
 	case opString:
 		return len(*(*string)(p))
-	case opStruct, opTuple, opEither:
+	case opStruct, opTuple:
+		return m.fields(n.heaps, p, depth)
+	case opEither:
 		sum := 0
 		for i := range n.fields {
 			f := &n.fields[i]
-			if f.node.heap {
-				sum += m.behind(f.node, unsafe.Add(p, f.off), depth)
-			}
+			sum += m.behind(f.node, unsafe.Add(p, f.off), depth)
 		}
 		return sum
 	case opOption:
@@ -89,11 +89,31 @@ func (m *meter) behind(n *node, p unsafe.Pointer, depth int) int {
 	}
 }
 
+// fields adds up the parts of a struct.
+func (m *meter) fields(heaps []step, p unsafe.Pointer, depth int) int {
+	sum := 0
+	for i := range heaps {
+		h := &heaps[i]
+		if h.op == opString {
+			sum += len(*(*string)(unsafe.Add(p, h.off)))
+			continue
+		}
+		sum += m.behind(h.node, unsafe.Add(p, h.off), depth)
+	}
+	return sum
+}
+
 func (m *meter) run(e *node, p unsafe.Pointer, count, depth int) int {
 	if !e.heap {
 		return 0
 	}
 	sum := 0
+	if e.op == opStruct || e.op == opTuple {
+		for i := range count {
+			sum += m.fields(e.heaps, unsafe.Add(p, uintptr(i)*e.size), depth)
+		}
+		return sum
+	}
 	for i := range count {
 		sum += m.behind(e, unsafe.Add(p, uintptr(i)*e.size), depth)
 	}

@@ -91,6 +91,9 @@ func (t *Type[T]) Mutable() bool { return t.root.mutable }
 // On error dst is returned as it was. Errors come from types with their own codec, from the
 // generic fallback and from values deeper than [MaxDepth].
 func (t *Type[T]) Append(dst []byte, v *T) ([]byte, error) {
+	if t.root.op == opRaw8 {
+		return le.AppendUint64(dst, *(*uint64)(unsafe.Pointer(v))), nil
+	}
 	out, err := appendSteps(dst, unsafe.Pointer(v), t.root.steps, 0)
 	if err != nil {
 		return dst, t.wrap("encode", err)

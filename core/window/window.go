@@ -76,7 +76,7 @@ type Assigner[T any, W Window] interface {
 // Merging is implemented by assigners whose windows merge (sessions).
 type Merging[W Window] interface {
 	// Merge groups windows of one key that belong together: it calls merged for each result that is
-	// made of more than one window.
+	// made of more than one window. It may reorder windows; of is valid during the call only.
 	Merge(windows []W, merged func(result W, of []W))
 }
 
@@ -134,6 +134,16 @@ type TriggerContext interface {
 	SetCount(name string, n int64) error
 	// MergeCounts joins the named numbers of the windows that were merged into the one at hand.
 	MergeCounts(name string, join func(a, b int64) int64) error
+	// State and SetState read and write named bytes of this key and window; nil if never set. The
+	// bytes must not be changed after SetState, and those of State not at all.
+	State(name string) ([]byte, error)
+	SetState(name string, b []byte) error
+}
+
+// Validator is implemented by assigners, triggers and evictors that can be given parameters which
+// make no sense; who builds a window operator asks them.
+type Validator interface {
+	Validate() error
 }
 
 // Evictor removes elements before (or after) the window function sees them (R47).

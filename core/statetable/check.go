@@ -1,0 +1,227 @@
+package statetable
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"reflect"
+
+	"goflink/core/keygroup"
+)
+
+// ErrMutated is in the chain of errors about values that were changed after they had been handed
+// to state.
+var ErrMutated = errors.New("a value was changed after it had been handed to state: values in " +
+	"state are immutable, put a changed copy instead")
+
+// checker finds values that were changed behind the table's back (pipeline.check-mutation). It
+// remembers each value's encoding and a deep copy, and compares when the value is asked for again
+// and at snapshots. A value counts as changed if both differ: the encoding of a Go map has no order.
+type checker[V any] struct {
+	codec Codec[V]
+	wrap  func(error) error
+	known map[string]record[V]
+	// What was handed out last; it is looked at when the table is used again.
+	handed struct {
+		p      *V // nil: nothing
+		id     string
+		mayPut bool
+	}
+}
+
+// record is what a value looked like.
+type record[V any] struct {
+	encoded []byte
+	copy    V
+}
+
+// CheckMutation makes the table verify from now on that values are not changed in place, other than
+// by Modify. It costs time and memory and is meant for tests.
+func (t *Table[V]) CheckMutation() {
+	if t.codec == nil || t.checks != nil {
+		return
+	}
+	t.checks = &checker[V]{codec: t.codec, wrap: t.wrap, known: map[string]record[V]{}}
+}
+
+// Verify returns an error if a value was changed in place, of a table that checks.
+func (t *Table[V]) Verify() error {
+	if t.checks == nil {
+		return nil
+	}
+	if err := t.checks.seal(); err != nil {
+		return err
+	}
+	for slot := range t.root.size {
+		r := t.root.at(slot)
+		if r.klen == freeEntry {
+			continue
+		}
+		ns, s := t.nameOf(slot), r.value.space
+		for e := range s.size {
+			row := s.at(e)
+			if row.klen == freeEntry {
+				continue
+			}
+			var scratch [inlineKey]byte
+			if err := t.checks.verify(checkID(ns, s.key(row, &scratch)), &row.value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func checkID(ns, key []byte) string {
+	id := binary.AppendUvarint(nil, uint64(len(ns)))
+	return string(append(append(id, ns...), key...))
+}
+
+// hand notes that p was handed out, for reading or for change, after comparing it.
+func (c *checker[V]) hand(ns, key []byte, p *V, mayPut bool) error {
+	id := checkID(ns, key)
+	if err := c.verify(id, p); err != nil {
+		return err
+	}
+	c.handed.p, c.handed.id, c.handed.mayPut = p, id, mayPut
+	return nil
+}
+
+// seal looks at what was handed out last: what its holder put there is remembered.
+func (c *checker[V]) seal() error {
+	p, id := c.handed.p, c.handed.id
+	c.handed.p = nil
+	if p == nil {
+		return nil
+	}
+	if !c.handed.mayPut {
+		return c.verify(id, p)
+	}
+	encoded, err := c.codec.Append(nil, p)
+	if err != nil {
+		return c.wrap(err)
+	}
+	c.known[id] = record[V]{encoded: encoded, copy: c.codec.Clone(*p)}
+	return nil
+}
+
+// verify compares a value with what is remembered of it.
+func (c *checker[V]) verify(id string, p *V) error {
+	was, ok := c.known[id]
+	if !ok {
+		return nil
+	}
+	encoded, err := c.codec.Append(nil, p)
+	if err != nil {
+		return c.wrap(err)
+	}
+	if bytes.Equal(encoded, was.encoded) || reflect.DeepEqual(*p, was.copy) {
+		return nil
+	}
+	return c.wrap(fmt.Errorf("%w: it was %+v and is %+v", ErrMutated, was.copy, *p))
+}
+
+func (c *checker[V]) forget(ns, key []byte) { delete(c.known, checkID(ns, key)) }
+
+func (c *checker[V]) forgetSpace(ns []byte, s *space[V]) {
+	for e := range s.size {
+		if r := s.at(e); r.klen != freeEntry {
+			var scratch [inlineKey]byte
+			c.forget(ns, s.key(r, &scratch))
+		}
+	}
+}
+
+// watchEach wraps the function of Each.
+func (c *checker[V]) watchEach(ns []byte,
+	f func(hash uint64, key []byte, p *V) (keep bool, err error),
+) func(hash uint64, key []byte, p *V) (keep bool, err error) {
+	return func(hash uint64, key []byte, p *V) (keep bool, err error) {
+		if err = c.hand(ns, key, p, true); err != nil {
+			return false, err
+		}
+		keep, err = f(hash, key, p)
+		if err == nil && keep {
+			return true, c.seal()
+		}
+		c.handed.p = nil
+		if err == nil {
+			c.forget(ns, key)
+		}
+		return keep, err
+	}
+}
+
+func (t *Table[V]) checkedFind(ns []byte) (*V, error) {
+	if err := t.checks.seal(); err != nil {
+		return nil, err
+	}
+	s := t.enter(ns)
+	if s == nil {
+		return nil, nil
+	}
+	e, ok := s.find(t.key.Hash, t.key.Key)
+	if !ok {
+		return nil, nil
+	}
+	p := &s.at(e).value
+	return p, t.checks.hand(ns, t.key.Key, p, false)
+}
+
+func (t *Table[V]) checkedUpsert(ns []byte, deep bool) (*V, bool, error) {
+	if err := t.checks.seal(); err != nil {
+		return nil, false, err
+	}
+	r, found, err := t.upsert(ns)
+	if err != nil {
+		return nil, false, err
+	}
+	if err := t.checks.hand(ns, t.key.Key, &r.value, true); err != nil {
+		return nil, false, err
+	}
+	if deep {
+		t.detach(r)
+	}
+	return &r.value, found, nil
+}
+
+func (h *Space[V]) checkedUpsert(hash uint64, key []byte, deep bool) (*V, bool, error) {
+	t := h.table
+	if err := t.checks.seal(); err != nil {
+		return nil, false, err
+	}
+	s, err := h.writable()
+	if err != nil {
+		return nil, false, err
+	}
+	r, found, err := h.upsert(s, hash, key)
+	if err != nil {
+		return nil, false, err
+	}
+	if err := t.checks.hand(t.nameOf(h.slot), key, &r.value, true); err != nil {
+		return nil, false, err
+	}
+	if deep {
+		t.detach(r)
+	}
+	return &r.value, found, nil
+}
+
+func (h *Space[V]) checkedAll(hashes []uint64, keys [][]byte,
+	f func(i int, p *V, found bool) error, deep bool,
+) error {
+	for i := range keys {
+		p, found, err := h.checkedUpsert(hashes[i], keys[i], deep)
+		if err != nil {
+			return err
+		}
+		if err := f(i, p, found); err != nil {
+			return err
+		}
+	}
+	return h.table.checks.seal()
+}
+
+// hashOf is the hash of namespaces and map keys.
+func hashOf(b []byte) uint64 { return keygroup.Hash(b) }

@@ -1,0 +1,301 @@
+package task
+
+import (
+	"goflink/core/stream"
+)
+
+// aligner follows the barriers of a task's channels. It is a state machine without I/O: it says what
+// to do, the task does it.
+type aligner struct {
+	channels []channelState
+	// open is the number of channels that are not closed.
+	open int
+	// pending is the checkpoint that barriers are being awaited of, nil between checkpoints; in
+	// at-least-once mode there may be several.
+	pending []*alignment
+	// newest is the highest checkpoint that was begun, completed or cancelled.
+	newest uint64
+}
+
+type channelState struct {
+	closed bool
+	// barrier is the newest checkpoint whose barrier came.
+	barrier uint64
+	blocked bool
+}
+
+// alignment is one checkpoint whose barriers are arriving.
+type alignment struct {
+	barrier *stream.Barrier
+	arrived int
+	// taken says that the snapshot was taken already (unaligned).
+	taken bool
+	began int64
+}
+
+func newAligner(channels int) *aligner {
+	return &aligner{channels: make([]channelState, channels), open: channels}
+}
+
+// find returns the alignment of a checkpoint, or nil.
+func (a *aligner) find(checkpoint uint64) *alignment {
+	for _, p := range a.pending {
+		if p.barrier.Checkpoint == checkpoint {
+			return p
+		}
+	}
+	return nil
+}
+
+// arrive notes a barrier on a channel. It returns the alignment, or nil for one that is over, and the
+// checkpoints that this one makes void.
+func (a *aligner) arrive(channel int, b *stream.Barrier, now int64) (p *alignment,
+	void []uint64) {
+	a.channels[channel].barrier = b.Checkpoint
+	p = a.find(b.Checkpoint)
+	if p == nil {
+		if b.Checkpoint <= a.newest {
+			return nil, nil
+		}
+		a.newest = b.Checkpoint
+		if b.Alignment != stream.AtLeastOnce {
+			for _, old := range a.pending {
+				void = append(void, old.barrier.Checkpoint)
+			}
+			a.pending = nil
+		}
+		p = &alignment{barrier: b, began: now}
+		a.pending = append(a.pending, p)
+	}
+	p.arrived++
+	return p, void
+}
+
+// complete reports whether the barriers of all open channels are there.
+func (a *aligner) complete(p *alignment) bool {
+	for i := range a.channels {
+		c := &a.channels[i]
+		if !c.closed && c.barrier < p.barrier.Checkpoint {
+			return false
+		}
+	}
+	return true
+}
+
+// remove ends an alignment, and with it those of older checkpoints, whose numbers it returns.
+func (a *aligner) remove(p *alignment) (void []uint64) {
+	kept := a.pending[:0]
+	for _, o := range a.pending {
+		switch {
+		case o == p:
+		case o.barrier.Checkpoint < p.barrier.Checkpoint:
+			void = append(void, o.barrier.Checkpoint)
+		default:
+			kept = append(kept, o)
+		}
+	}
+	a.pending = kept
+	return void
+}
+
+// barrier handles a barrier that came in order on a channel.
+func (t *Task) barrier(g *gateInput, channel int, b *stream.Barrier) error {
+	p, err := t.arrive(g, channel, b)
+	if p == nil || err != nil {
+		return err
+	}
+	switch {
+	case b.Alignment == stream.AtLeastOnce, p.taken:
+	case b.Alignment == stream.Unaligned && !t.keepAligned:
+		if err := t.takeUnaligned(p); err != nil {
+			return err
+		}
+	default:
+		t.aligner.channels[g.first+channel].blocked = true
+		g.gate.Block(channel)
+		if p.arrived == 1 && b.AlignTimeout > 0 && !t.keepAligned {
+			t.startAlignTimeout(b)
+		}
+	}
+	return t.maybeAligned(p)
+}
+
+// pollPriority handles a barrier that overtook what is queued, if there is one.
+func (t *Task) pollPriority() (read bool, err error) {
+	for i := range t.gates {
+		g := &t.gates[i]
+		channel, e, overtaken, ok := g.gate.PollPriority()
+		if !ok {
+			continue
+		}
+		p, err := t.arrive(g, channel, e.Barrier)
+		if p == nil || err != nil {
+			return true, err
+		}
+		if !p.taken {
+			if err := t.takeUnaligned(p); err != nil {
+				return true, err
+			}
+		}
+		if err := t.snapshot.overtaken(e.Barrier.Checkpoint, g, channel, overtaken); err != nil {
+			return true, err
+		}
+		return true, t.maybeAligned(p)
+	}
+	return false, nil
+}
+
+// arrive notes a barrier and aborts the checkpoints that it makes void.
+func (t *Task) arrive(g *gateInput, channel int, b *stream.Barrier) (*alignment, error) {
+	p, void := t.aligner.arrive(g.first+channel, b, t.o.Host.Now().UnixNano())
+	t.snapshot.stopRecording(b.Checkpoint, g, channel)
+	for _, cp := range void {
+		t.unblock()
+		if err := t.abandon(cp, "a newer checkpoint began before its barriers were complete"); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// maybeAligned takes the snapshot, or ends the recording of channels, once all barriers are there.
+func (t *Task) maybeAligned(p *alignment) error {
+	if !t.aligner.complete(p) {
+		return nil
+	}
+	t.unblock()
+	void := t.aligner.remove(p)
+	if p.taken {
+		t.snapshot.channelsComplete(t, p.barrier.Checkpoint)
+	} else if err := t.take(p.barrier, p.began); err != nil {
+		return err
+	}
+	for _, cp := range void {
+		if err := t.abandon(cp, "a newer checkpoint was complete first"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeUnaligned takes the snapshot at once; the channels whose barriers are missing are recorded.
+func (t *Task) takeUnaligned(p *alignment) error {
+	p.taken = true
+	t.unblock()
+	b := *p.barrier
+	b.Alignment = stream.Unaligned
+	return t.take(&b, p.began)
+}
+
+// startAlignTimeout turns an aligned checkpoint unaligned if its barriers take too long.
+func (t *Task) startAlignTimeout(b *stream.Barrier) {
+	wait := alignWait(t.o.Host.Now(), b)
+	t.o.Host.After(wait, func() {
+		t.post(func() error {
+			p := t.aligner.find(b.Checkpoint)
+			if p == nil || p.taken {
+				return nil
+			}
+			if err := t.takeUnaligned(p); err != nil {
+				return err
+			}
+			return t.maybeAligned(p)
+		})
+	})
+}
+
+func (t *Task) unblock() {
+	for i := range t.gates {
+		g := &t.gates[i]
+		for c := range g.gate.Channels() {
+			if st := &t.aligner.channels[g.first+c]; st.blocked {
+				st.blocked = false
+				g.gate.Unblock(c)
+			}
+		}
+	}
+}
+
+// cancelBarrier handles the news that a checkpoint will have no barriers.
+func (t *Task) cancelBarrier(checkpoint uint64) error {
+	p := t.aligner.find(checkpoint)
+	if p == nil && checkpoint <= t.aligner.newest {
+		return nil
+	}
+	t.aligner.newest = max(t.aligner.newest, checkpoint)
+	if p != nil {
+		t.unblock()
+		t.aligner.remove(p)
+	}
+	return t.abandon(checkpoint, "a task before it in the job declined the checkpoint")
+}
+
+// channelClosed notes the end of a channel, which may complete an alignment.
+func (t *Task) channelClosed(g *gateInput, channel int) error {
+	c := &t.aligner.channels[g.first+channel]
+	if c.closed {
+		return nil
+	}
+	c.closed = true
+	t.aligner.open--
+	t.snapshot.stopRecording(0, g, channel)
+	for _, p := range append([]*alignment(nil), t.aligner.pending...) {
+		if err := t.maybeAligned(p); err != nil {
+			return err
+		}
+	}
+	return t.maybeEnd()
+}
+
+// Trigger begins a checkpoint at a task that barriers do not reach: a source, or a task all of
+// whose channels are closed. Other tasks ignore it: barriers will come. Any goroutine may call it.
+func (t *Task) Trigger(b *stream.Barrier) {
+	ok := t.post(func() error {
+		if t.phase != phaseRunning || t.chain == nil {
+			return t.abandon(b.Checkpoint, "the task is not running yet")
+		}
+		if t.aligner != nil && t.aligner.open > 0 {
+			return nil
+		}
+		return t.trigger(b)
+	})
+	if !ok {
+		t.o.Listener.Decline(t.o.Info.Attempt, b.Checkpoint, errEnded)
+	}
+}
+
+func (t *Task) trigger(b *stream.Barrier) error {
+	if t.aligner != nil {
+		if b.Checkpoint <= t.aligner.newest {
+			return nil
+		}
+		t.aligner.newest = b.Checkpoint
+	}
+	if b.Savepoint == stream.DrainSavepoint && !t.finished {
+		if err := t.drain(); err != nil {
+			return err
+		}
+	}
+	if err := t.take(b, t.o.Host.Now().UnixNano()); err != nil {
+		return err
+	}
+	if b.Savepoint.Stops() && t.chain.source != nil {
+		t.suspended = b
+	}
+	return nil
+}
+
+// drain ends the data of a source ahead of the savepoint that stops the job.
+func (t *Task) drain() error {
+	if err := t.chain.finish(); err != nil {
+		return err
+	}
+	t.finished, t.drained = true, true
+	for _, p := range t.o.Partitions {
+		err := p.Broadcast(stream.Element{Kind: stream.KindEndOfInput, Drained: true})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

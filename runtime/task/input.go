@@ -1,0 +1,313 @@
+package task
+
+import (
+	"fmt"
+
+	"goflink/core/stream"
+	"goflink/operator"
+)
+
+// input is one input of the chain's head: the gates of all edges that lead to it (a union has
+// several). Its watermark is the minimum over all their channels.
+type input struct {
+	index    int
+	receiver any
+	control  stream.Control
+	valve    *operator.Valve
+	channels int
+	// open counts the channels whose data has not ended, undrained those that ended by a stop.
+	open, undrained int
+}
+
+// gateInput is a gate with its place: the channels of all gates of a task are numbered through.
+type gateInput struct {
+	// index is that of the gate in Options.Gates.
+	index int
+	gate  Gate
+	input *input
+	// first is the number of its channel 0 among those of the task, firstInInput among the input's.
+	first, firstInInput int
+}
+
+// current is the batch that the task is reading.
+type current struct {
+	batch   stream.Carrier
+	pos     int
+	in      *gateInput
+	channel int
+}
+
+func (c *current) release() {
+	if c.batch != nil {
+		c.batch.Release()
+		*c = current{}
+	}
+}
+
+// open builds the chain and connects its ends. It runs as the first step.
+func (t *Task) open() error {
+	if t.o.Restore != nil && t.o.Restore.Finished {
+		return t.openFinished()
+	}
+	c, err := buildChain(t)
+	t.chain = c
+	if err != nil {
+		return err
+	}
+	if err := t.connectInputs(); err != nil {
+		return err
+	}
+	for _, n := range c.nodes {
+		if err := n.rt.openStates(); err != nil {
+			return fmt.Errorf("operator %q: operator state: %w", n.spec.Name, err)
+		}
+	}
+	for _, p := range t.o.Partitions {
+		p.OnAvailable(t.wake)
+	}
+	for _, g := range t.o.Gates {
+		g.OnReadable(t.wake)
+	}
+	if err := t.chain.open(); err != nil {
+		return err
+	}
+	return t.openRecovered()
+}
+
+// openFinished replays the end of a task that had finished before the checkpoint.
+func (t *Task) openFinished() error {
+	t.chain = &chain{}
+	end := []stream.Element{
+		{Kind: stream.KindWatermark, Watermark: stream.MaxWatermark},
+		{Kind: stream.KindEndOfInput, Drained: true},
+	}
+	for _, p := range t.o.Partitions {
+		for _, e := range end {
+			if err := p.Broadcast(e); err != nil {
+				return err
+			}
+		}
+	}
+	t.finished = true
+	return t.end()
+}
+
+func (t *Task) connectInputs() error {
+	head := t.chain.nodes[0]
+	byIndex := map[int]*input{}
+	total := 0
+	for i := range t.o.Vertex.Inputs {
+		e, g := &t.o.Vertex.Inputs[i], t.o.Gates[i]
+		in := byIndex[e.Input]
+		if in == nil {
+			in = &input{index: e.Input, receiver: head.op.Input(e.Input)}
+			control, ok := in.receiver.(stream.Control)
+			if !ok {
+				return fmt.Errorf("operator %q: input %d is a %T, which receives nothing",
+					head.spec.Name, e.Input, in.receiver)
+			}
+			in.control = control
+			byIndex[e.Input] = in
+			t.inputs = append(t.inputs, in)
+		}
+		t.gates = append(t.gates, gateInput{index: i, gate: g, input: in, first: total,
+			firstInInput: in.channels})
+		in.channels += g.Channels()
+		in.open += g.Channels()
+		total += g.Channels()
+		t.keepAligned = t.keepAligned || e.KeepAligned
+	}
+	for _, in := range t.inputs {
+		in.valve = operator.NewValve(in.channels)
+	}
+	t.aligner = newAligner(total)
+	return nil
+}
+
+// pollInput does one step on the inputs; more is false if there is nothing to read.
+func (t *Task) pollInput() (more bool, err error) {
+	if t.recover != nil {
+		return true, t.feedRecovered()
+	}
+	if read, err := t.pollPriority(); read || err != nil {
+		return true, err
+	}
+	if t.cur.batch != nil {
+		return true, t.deliver()
+	}
+	for range t.gates {
+		g := &t.gates[t.next]
+		if t.next++; t.next == len(t.gates) {
+			t.next = 0
+		}
+		if channel, e, ok := g.gate.Poll(); ok {
+			return true, t.element(g, channel, e)
+		}
+	}
+	return false, nil
+}
+
+// deliver feeds the next slice of the current batch to the head.
+func (t *Task) deliver() error {
+	c := &t.cur
+	n := c.batch.Len() - c.pos
+	n = t.o.Host.StepLimit(min(n, t.step.limit))
+	from := c.pos
+	c.pos += n
+	began := t.o.Host.Now()
+	err := c.batch.Deliver(c.in.input.receiver, from, from+n)
+	t.step.done(n, t.o.Host.Now().Sub(began))
+	t.io.RecordsIn.Add(int64(n))
+	if c.pos == c.batch.Len() {
+		c.release()
+	}
+	return err
+}
+
+// element handles one element of a channel.
+func (t *Task) element(g *gateInput, channel int, e stream.Element) error {
+	if e.Kind <= stream.KindLatency {
+		if err := t.snapshot.record(g, channel, &e); err != nil {
+			return err
+		}
+	}
+	in, ch := g.input, g.firstInInput+channel
+	switch e.Kind {
+	case stream.KindBatch:
+		t.cur = current{batch: e.Batch, in: g, channel: channel}
+		return t.deliver()
+	case stream.KindWatermark:
+		if w, grown := in.valve.Watermark(ch, e.Watermark); grown {
+			return t.watermark(in, w)
+		}
+	case stream.KindStatus:
+		return t.status(in, ch, e.Status)
+	case stream.KindLatency:
+		return in.control.Latency(*e.Latency)
+	case stream.KindBarrier:
+		return t.barrier(g, channel, e.Barrier)
+	case stream.KindCancelBarrier:
+		return t.cancelBarrier(uint64(e.Watermark))
+	case stream.KindEndOfInput:
+		return t.endOfInput(in, ch, e.Drained)
+	case stream.KindClose:
+		return t.channelClosed(g, channel)
+	}
+	return nil
+}
+
+func (t *Task) watermark(in *input, w int64) error {
+	low := w
+	for _, o := range t.inputs {
+		low = min(low, o.valve.Last())
+	}
+	t.io.Watermark.Store(low)
+	return in.control.Watermark(w)
+}
+
+func (t *Task) status(in *input, channel int, s stream.Status) error {
+	status, changed, w, grown := in.valve.Status(channel, s)
+	if grown {
+		if err := t.watermark(in, w); err != nil {
+			return err
+		}
+	}
+	if changed {
+		return in.control.Status(status)
+	}
+	return nil
+}
+
+// endOfInput notes that a channel's data has ended; with the last one of an input the operator
+// hears of it, with the last of all the task ends.
+func (t *Task) endOfInput(in *input, channel int, drained bool) error {
+	in.open--
+	if !drained {
+		in.undrained++
+	}
+	if in.open > 0 {
+		// An ended channel holds back no watermark. A drained one has sent the last watermark.
+		if !drained {
+			return t.status(in, channel, stream.Idle)
+		}
+		return nil
+	}
+	if e, ok := t.chain.nodes[0].op.(operator.InputEnder); ok && in.undrained == 0 {
+		if err := e.EndInput(in.index); err != nil {
+			return err
+		}
+	}
+	undrained := false
+	for _, o := range t.inputs {
+		if o.open > 0 {
+			return nil
+		}
+		undrained = undrained || o.undrained > 0
+	}
+	return t.finish(!undrained)
+}
+
+// finish ends the data of the task: drained says that it came to its natural end.
+func (t *Task) finish(drained bool) error {
+	if drained {
+		if err := t.chain.finish(); err != nil {
+			return err
+		}
+	}
+	t.finished, t.drained = true, drained
+	if err := t.chain.flush(true); err != nil {
+		return err
+	}
+	for _, p := range t.o.Partitions {
+		err := p.Broadcast(stream.Element{Kind: stream.KindEndOfInput, Drained: drained})
+		if err != nil {
+			return err
+		}
+	}
+	if drained && t.o.FinalCheckpoint && t.chain.needsFinalCheckpoint() {
+		t.snapshot.final = true
+		t.o.Listener.WantsCheckpoint(t.o.Info.Attempt)
+	}
+	return t.maybeEnd()
+}
+
+// maybeEnd ends the task once nothing is left for it: its data has ended, no barrier can come any
+// more, and no snapshot of it is under way or awaited.
+func (t *Task) maybeEnd() error {
+	switch {
+	case !t.finished, t.phase != phaseRunning, t.suspended != nil:
+	case t.aligner != nil && t.aligner.open > 0:
+	case t.snapshot.final, t.snapshot.open():
+	default:
+		return t.end()
+	}
+	return nil
+}
+
+// end closes the outputs: nothing comes after it.
+func (t *Task) end() error {
+	for _, p := range t.o.Partitions {
+		if err := p.Broadcast(stream.Element{Kind: stream.KindClose}); err != nil {
+			return err
+		}
+	}
+	t.phase = phaseClosing
+	return nil
+}
+
+// pollSource does one step on the source; more is false if it has nothing now.
+func (t *Task) pollSource() (more bool, err error) {
+	n := t.o.Host.StepLimit(t.step.limit)
+	began := t.o.Host.Now()
+	status, err := t.chain.source.Poll(n)
+	if status != operator.PollIdle {
+		t.step.done(n, t.o.Host.Now().Sub(began))
+	}
+	if err != nil {
+		return false, err
+	}
+	if status == operator.PollEnd {
+		return true, t.finish(true)
+	}
+	return status == operator.PollMore, nil
+}

@@ -1,0 +1,168 @@
+// Package task runs one subtask of a vertex: a chain of operators behind a mailbox.
+//
+//	gates ─▶ [ step: mail, barriers, a slice of a batch ─▶ head ─▶ … ─▶ tail ] ─▶ partitions
+//
+// A Task is a host.Stepper: each step runs the mail that has come (timers, checkpoint triggers,
+// results of asynchronous work) and then feeds the chain a slice of at most a few milliseconds of
+// work. So a slow function keeps no barrier, timer or cancel waiting for longer than one record. All
+// operator code runs within Step, so it needs no locks; everything else comes in through Mail.
+//
+// What a step did not read of a batch stays with the task; together with what is queued in its gates
+// and partitions it is the channel state of an unaligned checkpoint.
+package task
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+
+	"goflink/core/accumulator"
+	"goflink/core/config"
+	"goflink/core/id"
+	"goflink/core/statebackend"
+	"goflink/core/stream"
+	"goflink/graph"
+	"goflink/internal/host"
+	"goflink/operator"
+	"goflink/runtime/metric"
+)
+
+// Options is all that a task needs.
+type Options struct {
+	Host host.Host
+	// Info is the task's place; the operators' Infos derive from it.
+	Info   operator.Info
+	Vertex *graph.Vertex
+	Code   *graph.Code
+	Config *config.Configuration
+	// Gates are the inputs in the order of Vertex.Inputs, Partitions the outputs in that of
+	// Vertex.Results. The task closes them.
+	Gates      []Gate
+	Partitions []Partition
+
+	Backend statebackend.Backend
+	// OperatorStates opens the operator state of one operator.
+	OperatorStates func(name string, restore []statebackend.OperatorStateHandle,
+		raw []statebackend.OperatorStateHandle) (OperatorStates, error)
+	Storage Storage
+	Restore *Restore
+
+	Listener Listener
+	Logger   *slog.Logger
+	Metrics  *metric.Group
+	// ManagedBytes is the task's share of managed memory.
+	ManagedBytes int64
+	// CheckMutation makes outputs and state find values that are changed after they were handed on.
+	CheckMutation bool
+	// FinalCheckpoint says that checkpoints are taken, so that sinks with transactions wait for a
+	// last one at their end.
+	FinalCheckpoint bool
+	// Shared holds the process-wide broadcast variables of the job.
+	Shared *Shared
+}
+
+// Gate is the consuming end of one input (runtime/dataplane implements it). The task's goroutine
+// calls it; OnReadable may be called back by any.
+type Gate interface {
+	// Channels is the number of channels.
+	Channels() int
+	// Poll takes the next element, if there is one in a channel that is not blocked.
+	Poll() (channel int, e stream.Element, ok bool)
+	// PollPriority takes an unaligned barrier that has overtaken what is queued in its channel;
+	// overtaken are the elements that it overtook on this side of a connection.
+	PollPriority() (channel int, e stream.Element, overtaken []stream.Element, ok bool)
+	// Block keeps Poll from returning elements of the channel, Unblock ends that.
+	Block(channel int)
+	Unblock(channel int)
+	// OnReadable sets the function that is called when Poll or PollPriority may have something.
+	OnReadable(f func())
+	// Close ends the reading; err is nil after the last element.
+	Close(err error)
+}
+
+// Partition is the producing end of one result (runtime/dataplane implements it).
+type Partition interface {
+	operator.ChannelWriter
+	// Available reports whether all channels have room.
+	Available() bool
+	// OnAvailable sets the function that is called when Available may have become true.
+	OnAvailable(f func())
+	// BroadcastUnaligned puts the barrier before all that is queued and returns that, per channel.
+	BroadcastUnaligned(b *stream.Barrier) (overtaken [][]stream.Element, err error)
+	// Convert makes a queued aligned barrier overtake, like BroadcastUnaligned; channels that have
+	// passed it on already are left alone.
+	Convert(b *stream.Barrier) (overtaken [][]stream.Element, err error)
+	// OnBarrierGone calls f once no channel holds the barrier any more.
+	OnBarrierGone(checkpoint uint64, f func())
+	// Close ends the writing: with nil after the last element, else the readers see err.
+	Close(err error)
+}
+
+// OperatorStates is the operator state of one operator, and its snapshot.
+type OperatorStates interface {
+	statebackend.Operator
+	// Snapshot fixes the state; the returned function writes it and may run elsewhere.
+	Snapshot() (write func(ctx context.Context, l statebackend.Location) (
+		states, raw []statebackend.OperatorStateHandle, err error), err error)
+}
+
+// Storage is where snapshots go and come from.
+type Storage interface {
+	// Location is where the task writes its part of a checkpoint; target is Barrier.Target.
+	Location(checkpoint uint64, target string, attempt id.Attempt) (statebackend.Location, error)
+	// Reader opens blobs of any checkpoint.
+	Reader() statebackend.BlobReader
+}
+
+// Restore is the state that a task begins with.
+type Restore struct {
+	Checkpoint uint64
+	// Operators holds, per operator, what falls to this subtask.
+	Operators map[id.Operator]statebackend.OperatorSnapshot
+	// Finished says that the task had come to its end: it only says so again.
+	Finished bool
+}
+
+// Listener hears what the JobMaster must know. Its methods return at once; any goroutine calls them.
+type Listener interface {
+	// Running is called when all operators are open.
+	Running(a id.Attempt)
+	// Ended is called once, when all resources are released: err is nil if the task finished, ErrCancelled
+	// if it was cancelled.
+	Ended(a id.Attempt, err error, accumulators []accumulator.Share)
+	// Acknowledge reports the task's part of a checkpoint, Decline that there will be none.
+	Acknowledge(a id.Attempt, checkpoint uint64, s statebackend.TaskSnapshot,
+		m statebackend.SnapshotMetrics)
+	Decline(a id.Attempt, checkpoint uint64, reason error)
+	// CoordinatorEvent carries an operator's event to its coordinator.
+	CoordinatorEvent(a id.Attempt, op id.Operator, event []byte)
+	// WantsCheckpoint says that the task has come to its end and waits for a checkpoint.
+	WantsCheckpoint(a id.Attempt)
+}
+
+// ErrCancelled is the end of a task that was cancelled.
+var ErrCancelled = errors.New("the task was cancelled")
+
+// Shared holds values that exist once per process and job (R103). It is safe for concurrent use.
+type Shared struct {
+	mu     sync.Mutex
+	values map[string]any
+}
+
+// NewShared returns an empty set.
+func NewShared() *Shared { return &Shared{values: map[string]any{}} }
+
+// Load returns the value under name, which the first caller makes.
+func (s *Shared) Load(name string, load func() (any, error)) (any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if v, ok := s.values[name]; ok {
+		return v, nil
+	}
+	v, err := load()
+	if err == nil {
+		s.values[name] = v
+	}
+	return v, err
+}
