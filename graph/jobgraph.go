@@ -100,8 +100,9 @@ type Node struct {
 // Output is one reader of one output of a node: a node of the same chain, or a result.
 type Output struct {
 	Tag string `json:",omitempty"`
-	// Type names the record type.
-	Type string
+	// Type names the record type, Schema is a digest of its encoding.
+	Type   string
+	Schema string
 	// Node is the index in Vertex.Nodes of the chained reader, or -1; Input is the reader's input.
 	Node, Input int
 	// Result is the index in Vertex.Results, or -1.

@@ -9,9 +9,18 @@ type OutputType interface {
 	// FanOut returns a stream.Receiver of the type that hands each element to all receivers.
 	// Values with pointers are copied for all but the last.
 	FanOut(receivers []any) (any, error)
+	// Routers are the ways to distribute records that do not depend on their contents.
+	Routers() Routers
 	// Checked returns a receiver that hands on to next and verifies that what was handed on is not
 	// changed afterwards (pipeline.check-mutation); owner names the operator that emits.
 	Checked(owner string, next any) (any, error)
+}
+
+// Routers makes the routers that work for every type.
+type Routers struct {
+	// Single sends everything to channel 0 (forward, global), RoundRobin deals records out in turn
+	// (rebalance, rescale), Shuffle at random; Broadcast sends everything everywhere.
+	Single, RoundRobin, Shuffle, Broadcast RouterFactory
 }
 
 // RouterFactory makes the router of one outgoing edge of one subtask. It is built with the program.

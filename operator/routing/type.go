@@ -22,6 +22,12 @@ func NewType[T any](info *typeinfo.Type[T]) *Type[T] {
 	return &Type[T]{Type: stream.NewType(info)}
 }
 
+// Routers are the routers for every type.
+func (t *Type[T]) Routers() operator.Routers {
+	return operator.Routers{Single: Single(t), RoundRobin: RoundRobin(t), Shuffle: Shuffle(t),
+		Broadcast: Broadcast(t)}
+}
+
 // FanOut returns a receiver that hands each element to all receivers, in their order.
 func (t *Type[T]) FanOut(receivers []any) (any, error) {
 	f := &fanOut[T]{t: t}
