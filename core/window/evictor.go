@@ -55,7 +55,7 @@ func CountEvictor[T any, W Window](n int, when When) Evictor[T, W] {
 		},
 		check: func() error {
 			if n < 1 {
-				return fmt.Errorf("a count evictor that keeps %d elements; it must keep at least 1", n)
+				return fmt.Errorf("a count evictor keeps %d elements; it must keep at least 1", n)
 			}
 			return nil
 		},

@@ -78,8 +78,8 @@ func (g Grid[T]) Validate() error {
 		return fmt.Errorf("the offset of windows is %v; it must be whole milliseconds", g.offset)
 	}
 	if g.offset <= -g.slide || g.offset >= g.slide {
-		return fmt.Errorf("the offset of windows is %v; it must lie between -%v and %v, their slide",
-			g.offset, g.slide, g.slide)
+		return fmt.Errorf("the offset of windows is %v; it must be smaller than their slide, %v",
+			g.offset, g.slide)
 	}
 	return nil
 }
@@ -87,7 +87,7 @@ func (g Grid[T]) Validate() error {
 // checkDuration reports a duration that is not at least one whole millisecond.
 func checkDuration(what string, d time.Duration) error {
 	if d < time.Millisecond || d%time.Millisecond != 0 {
-		return fmt.Errorf("the %s of a window is %v; it must be whole milliseconds and at least one",
+		return fmt.Errorf("the %s of a window is %v; it must be whole milliseconds, at least one",
 			what, d)
 	}
 	return nil

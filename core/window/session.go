@@ -59,7 +59,7 @@ func (s Sessions[T]) Assign(dst []Time, v T, timestamp, now int64) ([]Time, erro
 	if s.dynamic != nil {
 		gap = s.dynamic(v)
 		if gap < time.Millisecond {
-			return dst, fmt.Errorf("the session gap of a record is %v; it must be at least 1ms", gap)
+			return dst, fmt.Errorf("a record has a session gap of %v; it must be at least 1ms", gap)
 		}
 	}
 	return append(dst, Time{Start: at, End: at + gap.Milliseconds()}), nil

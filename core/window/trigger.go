@@ -265,7 +265,8 @@ func toTime(n int64) (t int64, ok bool) {
 // checkInterval reports an interval at which nothing can fire.
 func checkInterval(d time.Duration) error {
 	if d < time.Millisecond || d%time.Millisecond != 0 {
-		return fmt.Errorf("a trigger with the interval %v; it must be whole milliseconds and at least one", d)
+		return fmt.Errorf("the interval of a trigger is %v; it must be whole milliseconds, at "+
+			"least one", d)
 	}
 	return nil
 }
@@ -395,7 +396,9 @@ func ContinuousProcessingTimeTrigger[T any, W Window](interval time.Duration) Tr
 	return continuousProcessing[T, W]{interval: interval}
 }
 
-func (t continuousProcessing[T, W]) OnElement(_ T, _ int64, w W, ctx TriggerContext) (Result, error) {
+func (t continuousProcessing[T, W]) OnElement(
+	_ T, _ int64, _ W, ctx TriggerContext,
+) (Result, error) {
 	n, err := ctx.Count(fireName)
 	if err != nil || n != 0 {
 		return Continue, err
@@ -411,7 +414,9 @@ func (t continuousProcessing[T, W]) schedule(last int64, ctx TriggerContext) err
 	return ctx.SetProcessingTimer(next)
 }
 
-func (t continuousProcessing[T, W]) OnProcessingTime(at int64, w W, ctx TriggerContext) (Result, error) {
+func (t continuousProcessing[T, W]) OnProcessingTime(
+	at int64, w W, ctx TriggerContext,
+) (Result, error) {
 	if at == w.MaxTime() {
 		return Fire, nil
 	}

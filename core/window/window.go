@@ -106,8 +106,12 @@ func (r Result) Purges() bool { return r&Purge != 0 }
 // Trigger decides when a window is evaluated (R46). One trigger object serves all windows of an
 // operator; what it must remember for a window is kept in TriggerContext state.
 type Trigger[T any, W Window] interface {
+	// OnElement is called for each element that was added to w.
 	OnElement(v T, timestamp int64, w W, ctx TriggerContext) (Result, error)
+	// OnEventTime is called for each timer of event time that is due, also for the one at which the
+	// contents of w are dropped, and for timers that were set by other parts of the same trigger.
 	OnEventTime(time int64, w W, ctx TriggerContext) (Result, error)
+	// OnProcessingTime is OnEventTime for timers of processing time.
 	OnProcessingTime(time int64, w W, ctx TriggerContext) (Result, error)
 	// Clear removes the state and timers that the trigger has for w.
 	Clear(w W, ctx TriggerContext) error
@@ -123,11 +127,18 @@ type MergingTrigger[W Window] interface {
 
 // TriggerContext is a trigger's view of the window at hand.
 type TriggerContext interface {
+	// Watermark is the current watermark.
 	Watermark() int64
+	// Now is the processing time.
 	Now() int64
+	// SetEventTimer asks for OnEventTime once the watermark reaches time; setting a timer again
+	// changes nothing.
 	SetEventTimer(time int64) error
+	// SetProcessingTimer asks for OnProcessingTime once the clock has passed time.
 	SetProcessingTimer(time int64) error
+	// DeleteEventTimer takes a timer back; it is no error if there is none.
 	DeleteEventTimer(time int64) error
+	// DeleteProcessingTimer takes a timer back; it is no error if there is none.
 	DeleteProcessingTimer(time int64) error
 	// Count and SetCount read and write a named number of this key and window; 0 if never set.
 	Count(name string) (int64, error)
@@ -143,6 +154,7 @@ type TriggerContext interface {
 // Validator is implemented by assigners, triggers and evictors that can be given parameters which
 // make no sense; who builds a window operator asks them.
 type Validator interface {
+	// Validate says what makes no sense and what would, or returns nil.
 	Validate() error
 }
 

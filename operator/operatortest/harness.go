@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -57,6 +58,7 @@ type Harness struct {
 	o        Options
 	subs     []*subtask
 	feeds    map[int]feeder
+	inputs   map[int]bool // that were used, also before a restore
 	now      int64
 	log      []Event
 	counters map[string]*counter
@@ -105,7 +107,7 @@ func Start(tb testing.TB, o Options) (*Harness, error) {
 		o.Config = config.New()
 	}
 	h := &Harness{tb: tb, o: o, now: o.Now, counters: map[string]*counter{},
-		shared: map[string]any{}, feeds: map[int]feeder{}}
+		shared: map[string]any{}, feeds: map[int]feeder{}, inputs: map[int]bool{}}
 	h.mail.notify = make(chan struct{}, 1)
 	tb.Cleanup(func() {
 		if err := h.Close(); err != nil {
@@ -119,7 +121,7 @@ func Start(tb testing.TB, o Options) (*Harness, error) {
 type subtask struct {
 	h      *Harness
 	op     operator.Operator
-	rt     *runtime
+	rt     *opRuntime
 	ended  bool // Finish was called
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -211,12 +213,7 @@ func (h *Harness) Do(s Step) error {
 
 // Flush hands the records that were collected to the operator.
 func (h *Harness) Flush() error {
-	indices := make([]int, 0, len(h.feeds))
-	for i := range h.feeds {
-		indices = append(indices, i)
-	}
-	slices.Sort(indices)
-	for _, i := range indices {
+	for _, i := range slices.Sorted(maps.Keys(h.feeds)) {
 		if err := h.feeds[i].flush(h); err != nil {
 			return err
 		}
@@ -302,11 +299,7 @@ func (h *Harness) advance(now int64, jump bool) error {
 
 // end brings the inputs to their natural end.
 func (h *Harness) end() error {
-	inputs := make([]int, 0, len(h.feeds))
-	for i := range h.feeds {
-		inputs = append(inputs, i)
-	}
-	slices.Sort(inputs)
+	inputs := slices.Sorted(maps.Keys(h.inputs))
 	for _, s := range h.subs {
 		for _, i := range inputs {
 			if err := s.control(i).Watermark(stream.MaxWatermark); err != nil {
@@ -387,7 +380,7 @@ func linesOf(log []Event) []string {
 		case a.watermark != b.watermark:
 			return cmp(a.watermark, b.watermark)
 		case a.kind != b.kind:
-			return cmp(int64(a.kind), int64(b.kind))
+			return cmp(rank[a.kind], rank[b.kind])
 		}
 		return strings.Compare(a.text, b.text)
 	})
@@ -397,6 +390,9 @@ func linesOf(log []Event) []string {
 	}
 	return texts
 }
+
+// rank orders what came after one watermark, and that watermark first.
+var rank = [...]int64{WatermarkEvent: 0, RecordEvent: 1, StatusEvent: 2, LatencyEvent: 3}
 
 func cmp(a, b int64) int {
 	if a < b {

@@ -130,7 +130,7 @@ func (in Input[T]) feed(h *Harness) (*feed[T], error) {
 	for i := range f.open {
 		f.open[i] = &stream.Batch[T]{}
 	}
-	h.feeds[in.Index] = f
+	h.feeds[in.Index], h.inputs[in.Index] = f, true
 	return f, nil
 }
 

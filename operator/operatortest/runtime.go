@@ -13,8 +13,8 @@ import (
 	"goflink/operator"
 )
 
-// runtime is the operator.Runtime of one subtask.
-type runtime struct {
+// opRuntime is the operator.Runtime of one subtask.
+type opRuntime struct {
 	h       *Harness
 	sub     *subtask
 	ctx     context.Context
@@ -29,11 +29,12 @@ type runtime struct {
 	closed  bool
 }
 
-var _ operator.Runtime = (*runtime)(nil)
+var _ operator.Runtime = (*opRuntime)(nil)
 
 func newRuntime(h *Harness, s *subtask, ctx context.Context, index, parallelism int,
-	restore statebackend.OperatorSnapshot) *runtime {
-	rt := &runtime{h: h, sub: s, ctx: ctx, restore: restore, outputs: map[string]any{},
+	restore statebackend.OperatorSnapshot,
+) *opRuntime {
+	rt := &opRuntime{h: h, sub: s, ctx: ctx, restore: restore, outputs: map[string]any{},
 		logger: slog.New(slog.DiscardHandler)}
 	rt.info = operator.Info{JobName: "test", OperatorName: h.o.Name, TaskName: h.o.Name,
 		Subtask: index, Parallelism: parallelism, MaxParallelism: h.o.MaxParallelism}
@@ -43,7 +44,7 @@ func newRuntime(h *Harness, s *subtask, ctx context.Context, index, parallelism 
 	return rt
 }
 
-func (r *runtime) openStates() (err error) {
+func (r *opRuntime) openStates() (err error) {
 	if r.h.o.OperatorStates == nil {
 		return nil
 	}
@@ -57,14 +58,14 @@ func (r *runtime) openStates() (err error) {
 	return err
 }
 
-func (r *runtime) Info() operator.Info           { return r.info }
-func (r *runtime) Config() *config.Configuration { return r.h.o.Config }
-func (r *runtime) Logger() *slog.Logger          { return r.logger }
-func (r *runtime) Metrics() operator.Metrics     { return metrics{r.h} }
-func (r *runtime) Output(tag string) any         { return r.outputs[tag] }
-func (r *runtime) Now() int64                    { return r.h.now }
+func (r *opRuntime) Info() operator.Info           { return r.info }
+func (r *opRuntime) Config() *config.Configuration { return r.h.o.Config }
+func (r *opRuntime) Logger() *slog.Logger          { return r.logger }
+func (r *opRuntime) Metrics() operator.Metrics     { return metrics{r.h} }
+func (r *opRuntime) Output(tag string) any         { return r.outputs[tag] }
+func (r *opRuntime) Now() int64                    { return r.h.now }
 
-func (r *runtime) Keyed() (statebackend.Keyed, error) {
+func (r *opRuntime) Keyed() (statebackend.Keyed, error) {
 	if r.keyed != nil {
 		return r.keyed, nil
 	}
@@ -91,7 +92,7 @@ func (r *runtime) Keyed() (statebackend.Keyed, error) {
 // managedBytes is the managed memory of each subtask.
 const managedBytes = 64 << 20
 
-func (r *runtime) OperatorState() statebackend.Operator {
+func (r *opRuntime) OperatorState() statebackend.Operator {
 	if r.states == nil {
 		r.h.tb.Fatalf("operator %q uses operator state; Options.OperatorStates must open it",
 			r.h.o.Name)
@@ -99,13 +100,13 @@ func (r *runtime) OperatorState() statebackend.Operator {
 	return r.states
 }
 
-func (r *runtime) Restored() (uint64, bool) { return r.h.restored, r.h.restored > 0 }
+func (r *opRuntime) Restored() (uint64, bool) { return r.h.restored, r.h.restored > 0 }
 
-func (r *runtime) At(t int64, f func() error) (cancel func()) {
+func (r *opRuntime) At(t int64, f func() error) (cancel func()) {
 	return r.timers.add(r, t, f)
 }
 
-func (r *runtime) Mail(f func() error) bool {
+func (r *opRuntime) Mail(f func() error) bool {
 	m := &r.h.mail
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -117,25 +118,25 @@ func (r *runtime) Mail(f func() error) bool {
 	return true
 }
 
-func (r *runtime) Go(_ string, f func(ctx context.Context)) {
+func (r *opRuntime) Go(_ string, f func(ctx context.Context)) {
 	r.sub.wg.Go(func() { f(r.ctx) })
 }
 
-func (r *runtime) Wake() {
+func (r *opRuntime) Wake() {
 	select {
 	case r.h.mail.notify <- struct{}{}:
 	default:
 	}
 }
 
-func (r *runtime) SendToCoordinator(event []byte) error {
+func (r *opRuntime) SendToCoordinator(event []byte) error {
 	r.h.events = append(r.h.events, event)
 	return nil
 }
 
-func (r *runtime) Accumulators() *accumulator.Registry { return &r.shares }
+func (r *opRuntime) Accumulators() *accumulator.Registry { return &r.shares }
 
-func (r *runtime) BroadcastVariable(name string, load func() (any, error)) (any, error) {
+func (r *opRuntime) BroadcastVariable(name string, load func() (any, error)) (any, error) {
 	if v, ok := r.h.shared[name]; ok {
 		return v, nil
 	}
@@ -150,12 +151,12 @@ func (r *runtime) BroadcastVariable(name string, load func() (any, error)) (any,
 type timers struct{ list []*timer }
 
 type timer struct {
-	rt *runtime
+	rt *opRuntime
 	at int64
 	f  func() error
 }
 
-func (t *timers) add(rt *runtime, at int64, f func() error) (cancel func()) {
+func (t *timers) add(rt *opRuntime, at int64, f func() error) (cancel func()) {
 	n := &timer{rt: rt, at: at, f: f}
 	i := len(t.list)
 	for i > 0 && t.list[i-1].at > at {
