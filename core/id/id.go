@@ -22,6 +22,10 @@ type Operator [16]byte
 // Allocation names one grant of a slot to a job.
 type Allocation [16]byte
 
+// SlotRequest names one request of a job for a slot. The numbers grow within a job, so that the
+// order of requests is the order of their ids; 0 is none.
+type SlotRequest int64
+
 // Worker names a TaskManager: its resource id, unique among the workers of a cluster.
 type Worker string
 
