@@ -1,0 +1,221 @@
+// Package datastream is the DataStream API: a program makes streams from sources, transforms them and
+// ends them in sinks; nothing runs until Execute (R33, R35).
+//
+//	func WordCount(env *datastream.Environment, args []string) error {
+//		lines := datastream.TextFile(env, "input.txt")
+//		words := datastream.FlatMap(lines, split)
+//		counts := datastream.KeyBy(words, func(w Count) string { return w.Word }).Sum("count")
+//		counts.Print()
+//		_, err := env.Execute("word count")
+//		return err
+//	}
+//
+// What keeps the element type is a method (s.Filter), what changes it a function (Map(s, f)): Go
+// methods have no type parameters.
+//
+// A plain function that is handed to a transformation must be pure: it may be called by several
+// subtasks at once. What has state of its own, or opens and closes something, is handed over as a
+// factory, which is called once per subtask and attempt.
+//
+// Mistakes in the use of the API (a type that cannot be serialised, an unknown field) are kept by
+// the environment and returned by Execute.
+package datastream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"goflink/core/config"
+	"goflink/core/eventtime"
+	"goflink/core/job"
+	"goflink/core/typeinfo"
+	"goflink/graph"
+	"goflink/operator/routing"
+)
+
+// MaxErrors bounds the mistakes that an environment remembers.
+const MaxErrors = 20
+
+// Executor runs jobs; package entrypoint makes them.
+type Executor interface {
+	// Submit hands a job over. It returns once the job is accepted.
+	Submit(ctx context.Context, j *graph.JobGraph, code *graph.Code) (job.Client, error)
+}
+
+// Environment is where a program is built. One goroutine uses it.
+type Environment struct {
+	ctx      context.Context
+	executor Executor
+	conf     *config.Configuration
+
+	transformations []*graph.Transformation
+	types           map[reflect.Type]any
+	characteristic  eventtime.Characteristic
+	errs            []error
+	once            map[string][]byte
+	onceOrder       []string
+	executed        int
+}
+
+// New returns an environment whose jobs run by executor. conf is what the command line and the
+// configuration file say; what the program sets ranks above it where Flink ranks it so. ctx ends the
+// jobs that Execute waits for.
+func New(ctx context.Context, executor Executor, conf *config.Configuration) *Environment {
+	return &Environment{ctx: ctx, executor: executor, conf: conf.Clone(),
+		types: map[reflect.Type]any{}, once: map[string][]byte{}}
+}
+
+// Context ends when the program should end.
+func (e *Environment) Context() context.Context { return e.ctx }
+
+// Config returns the configuration for reading; Set changes it.
+func (e *Environment) Config() *config.Configuration { return e.conf }
+
+// Set sets a configuration option for the jobs of this environment.
+func (e *Environment) Set(key, value string) *Environment {
+	e.conf.Set(key, value, "the program")
+	return e
+}
+
+// SetParallelism sets the parallelism of operators that are given none (R22).
+func (e *Environment) SetParallelism(n int) *Environment {
+	if n < 1 {
+		e.fail(fmt.Errorf("SetParallelism(%d): the parallelism must be at least 1", n))
+		return e
+	}
+	return e.Set(config.ParallelismDefault.Key, fmt.Sprint(n))
+}
+
+// SetMaxParallelism sets the maximal parallelism of operators that are given none (R31).
+func (e *Environment) SetMaxParallelism(n int) *Environment {
+	return e.Set(config.PipelineMaxParallelism.Key, fmt.Sprint(n))
+}
+
+// SetStreamTimeCharacteristic says which time TimeWindow means; the default is processing time
+// (R50, R51).
+func (e *Environment) SetStreamTimeCharacteristic(c eventtime.Characteristic) *Environment {
+	e.characteristic = c
+	return e
+}
+
+// StreamTimeCharacteristic is the notion of time in use.
+func (e *Environment) StreamTimeCharacteristic() eventtime.Characteristic { return e.characteristic }
+
+// DisableChaining runs every operator as a task of its own.
+func (e *Environment) DisableChaining() *Environment {
+	return e.Set(config.PipelineOperatorChaining.Key, "false")
+}
+
+// fail keeps a mistake for Execute.
+func (e *Environment) fail(err error) {
+	if err != nil && len(e.errs) < MaxErrors {
+		e.errs = append(e.errs, err)
+	}
+}
+
+// Transformations are the steps of the program so far, in the order of their making (R24).
+func (e *Environment) Transformations() []*graph.Transformation { return e.transformations }
+
+// add registers a transformation.
+func (e *Environment) add(t *graph.Transformation) *graph.Transformation {
+	t.ID = len(e.transformations) + 1
+	e.transformations = append(e.transformations, t)
+	return t
+}
+
+// Compile turns the program so far into a job and its code, and begins a new program.
+func (e *Environment) Compile(name string) (*graph.JobGraph, *graph.Code, error) {
+	g, err := e.StreamGraph(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	j, code, err := g.Compile()
+	if err != nil {
+		return nil, nil, err
+	}
+	j.Once = e.once
+	e.transformations = nil
+	return j, code, nil
+}
+
+// StreamGraph is the program so far as a graph of operators.
+func (e *Environment) StreamGraph(name string) (*graph.StreamGraph, error) {
+	if len(e.errs) > 0 {
+		return nil, errors.Join(e.errs...)
+	}
+	s, err := e.settings(name)
+	if err != nil {
+		return nil, err
+	}
+	return graph.NewStreamGraph(e.transformations, s)
+}
+
+func (e *Environment) settings(name string) (s graph.Settings, err error) {
+	if s.Parallelism, err = config.Get(e.conf, config.ParallelismDefault); err != nil {
+		return s, err
+	}
+	if s.MaxParallelism, err = config.Get(e.conf, config.PipelineMaxParallelism); err != nil {
+		return s, err
+	}
+	s.MaxParallelism = max(0, s.MaxParallelism)
+	if s.Chaining, err = config.Get(e.conf, config.PipelineOperatorChaining); err != nil {
+		return s, err
+	}
+	if s.JobName = name; strings.TrimSpace(name) == "" {
+		if s.JobName, err = config.Get(e.conf, config.PipelineName); err != nil {
+			return s, err
+		}
+		if s.JobName == "" {
+			s.JobName = "Flink Streaming Job"
+		}
+	}
+	s.Config = e.conf.ToMap()
+	return s, nil
+}
+
+// Execute runs the program that was built and waits for its end. Several calls in one program run
+// one job each. An empty name is replaced by pipeline.name.
+func (e *Environment) Execute(name string) (job.Result, error) {
+	c, err := e.ExecuteAsync(name)
+	if err != nil {
+		return job.Result{}, err
+	}
+	return c.Wait(e.ctx)
+}
+
+// ExecuteAsync submits the program that was built and returns at once.
+func (e *Environment) ExecuteAsync(name string) (job.Client, error) {
+	j, code, err := e.Compile(name)
+	if err != nil {
+		return nil, err
+	}
+	e.executed++
+	return e.executor.Submit(e.ctx, j, code)
+}
+
+// typeOf returns the type of T in this environment; there is one per Go type.
+func typeOf[T any](e *Environment) *routing.Type[T] {
+	key := reflect.TypeFor[T]()
+	if t, ok := e.types[key]; ok {
+		return t.(*routing.Type[T])
+	}
+	generic, err := config.Get(e.conf, config.PipelineGenericTypes)
+	e.fail(err)
+	var opts []typeinfo.Option
+	if !generic {
+		opts = append(opts, typeinfo.WithoutGeneric())
+	}
+	info, err := typeinfo.Of[T](opts...)
+	if err != nil {
+		e.fail(fmt.Errorf("records of type %s: %w", key, err))
+		// The program is built on, to report all mistakes; it is never run.
+		e.types[key] = (*routing.Type[T])(nil)
+		return nil
+	}
+	t := routing.NewType(info)
+	e.types[key] = t
+	return t
+}
