@@ -136,3 +136,54 @@ var (
 		"Size from which a merged file of a checkpoint is closed and the next one begun.",
 		Min(int64(Mebibyte)))
 )
+
+// CheckpointSettings is what the options of a job's checkpoints amount to.
+type CheckpointSettings struct {
+	Enabled               bool
+	Interval              time.Duration // where Enabled
+	IntervalDuringBacklog time.Duration // as Interval where it is not set; 0: none meanwhile
+	Mode                  CheckpointingMode
+	Timeout, MinPause     time.Duration
+	MaxConcurrent         int
+	TolerableFailures     int
+	Unaligned             bool
+	AlignedTimeout        time.Duration // where Unaligned; 0: unaligned from the start
+	Retention             Retention
+	NumRetained           int
+	AfterTasksFinish      bool
+	Incremental           bool
+}
+
+// ResolveCheckpointing reads the options of a job's checkpoints and checks that they go together.
+func ResolveCheckpointing(c *Configuration) (CheckpointSettings, error) {
+	r := reader{c: c}
+	s := CheckpointSettings{
+		Enabled:               IsSet(c, CheckpointingInterval),
+		Interval:              read(&r, CheckpointingInterval),
+		IntervalDuringBacklog: read(&r, CheckpointingIntervalDuringBacklog),
+		Mode:                  read(&r, CheckpointingGuarantee),
+		Timeout:               read(&r, CheckpointingTimeout),
+		MinPause:              read(&r, CheckpointingMinPause),
+		MaxConcurrent:         read(&r, CheckpointingMaxConcurrent),
+		TolerableFailures:     read(&r, CheckpointingTolerableFailures),
+		Unaligned:             read(&r, CheckpointingUnaligned),
+		AlignedTimeout:        read(&r, CheckpointingAlignedTimeout),
+		Retention:             read(&r, CheckpointingRetention),
+		NumRetained:           read(&r, CheckpointsNumRetained),
+		AfterTasksFinish:      read(&r, CheckpointsAfterTasksFinish),
+		Incremental:           read(&r, CheckpointingIncremental),
+	}
+	if !IsSet(c, CheckpointingIntervalDuringBacklog) {
+		s.IntervalDuringBacklog = s.Interval
+	}
+	if r.err == nil && s.Unaligned && s.Mode != ExactlyOnce {
+		r.err = conflict(c, CheckpointingUnaligned, "false where "+CheckpointingGuarantee.Key+
+			" is "+string(s.Mode)+" ("+OriginOf(c, CheckpointingGuarantee)+")")
+	}
+	backlog := s.IntervalDuringBacklog
+	if r.err == nil && backlog != 0 && backlog < s.Interval {
+		r.err = conflict(c, CheckpointingIntervalDuringBacklog, "0, or at least "+
+			CheckpointingInterval.Key+" ("+FormatDuration(s.Interval)+")")
+	}
+	return s, r.err
+}

@@ -14,7 +14,7 @@
 //	d, err := config.ParseDynamic([]string{"-Dparallelism.default=4"})
 //	c.Merge(d)                                        // what is merged later wins
 //	if err := c.Validate(); err != nil { ... }
-//	p, err := config.Get(c, config.DefaultParallelism)
+//	p, err := config.Get(c, config.ParallelismDefault)
 //
 // The package does no I/O and starts no goroutine: callers read the files.
 package config

@@ -25,7 +25,7 @@ func ParseDynamic(args []string) (*Configuration, error) {
 		if !ok {
 			value = "true"
 		}
-		if key == "" || strings.ContainsAny(key, " \t\r\n") {
+		if key == "" || key[0] == '-' || strings.ContainsAny(key, " \t\r\n") {
 			return nil, fmt.Errorf("-D %q is not of the form key=value", clip(text))
 		}
 		c.Set(key, value, OriginDynamic)

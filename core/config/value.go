@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math"
 	"slices"
@@ -49,7 +50,8 @@ func ParseFloat(s string) (float64, error) {
 
 // ParseList reads elements separated by ";". Spaces around an element are dropped. An element
 // that holds a ";" or a quote stands in single or double quotes; the quote itself is then
-// doubled. Empty elements are dropped. A YAML list in one line ("[a, b]") is read as well. The empty text is the empty list.
+// doubled. Empty elements are dropped, so the empty text is the empty list. A YAML list in one
+// line ("[a, b]") is read as well.
 func ParseList(s string) ([]string, error) {
 	text := strings.TrimSpace(s)
 	if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
@@ -72,12 +74,8 @@ func ParseList(s string) ([]string, error) {
 
 // flowList reads a YAML list of scalars.
 func flowList(text string) ([]string, bool) {
-	var n yaml.Node
-	if yaml.Unmarshal([]byte(text), &n) != nil || len(n.Content) != 1 {
-		return nil, false
-	}
-	seq := n.Content[0]
-	if seq.Kind != yaml.SequenceNode || len(seq.Content) > MaxListLength {
+	seq := flowNode(text, yaml.SequenceNode)
+	if seq == nil || len(seq.Content) > MaxListLength {
 		return nil, false
 	}
 	list := make([]string, 0, len(seq.Content))
@@ -88,6 +86,19 @@ func flowList(text string) ([]string, bool) {
 		list = append(list, e.Value)
 	}
 	return list, true
+}
+
+// flowNode reads text that is exactly one YAML value of the given kind, or returns nil.
+func flowNode(text string, kind yaml.Kind) *yaml.Node {
+	dec := yaml.NewDecoder(strings.NewReader(text))
+	var doc, more yaml.Node
+	if dec.Decode(&doc) != nil || len(doc.Content) != 1 || doc.Content[0].Kind != kind {
+		return nil
+	}
+	if !errors.Is(dec.Decode(&more), io.EOF) {
+		return nil
+	}
+	return doc.Content[0]
 }
 
 // splitQuoted splits at sep outside quotes and unquotes the parts.
@@ -190,12 +201,8 @@ func ParseMap(s string) (map[string]string, error) {
 
 // flowMap reads a YAML map of scalars.
 func flowMap(text string) (map[string]string, bool) {
-	var n yaml.Node
-	if yaml.Unmarshal([]byte(text), &n) != nil || len(n.Content) != 1 {
-		return nil, false
-	}
-	node := n.Content[0]
-	if node.Kind != yaml.MappingNode || len(node.Content) > 2*MaxListLength {
+	node := flowNode(text, yaml.MappingNode)
+	if node == nil || len(node.Content) > 2*MaxListLength {
 		return nil, false
 	}
 	m := make(map[string]string, len(node.Content)/2)
@@ -204,15 +211,17 @@ func flowMap(text string) (map[string]string, bool) {
 		if k.Kind != yaml.ScalarNode || v.Kind != yaml.ScalarNode {
 			return nil, false
 		}
-		if _, twice := m[k.Value]; twice {
+		name := strings.TrimSpace(k.Value)
+		if _, twice := m[name]; twice || name == "" {
 			return nil, false
 		}
-		m[k.Value] = v.Value
+		m[name] = strings.TrimSpace(v.Value)
 	}
 	return m, true
 }
 
-// FormatMap writes a map, sorted by name, so that [ParseMap] reads it back.
+// FormatMap writes a map, sorted by name, so that [ParseMap] reads it back; names must hold no
+// colon.
 func FormatMap(m map[string]string) string {
 	parts := make([]string, 0, len(m))
 	for _, name := range slices.Sorted(maps.Keys(m)) {

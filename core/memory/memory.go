@@ -84,7 +84,9 @@ func get[T any](k *calc, o config.Option[T]) T {
 
 // span reads a fraction with its bounds.
 func (k *calc) span(keys rangeKeys) span {
-	s := span{min: get(k, keys.min), max: get(k, keys.max), fraction: get(k, keys.fraction), keys: keys}
+	s := span{
+		min: get(k, keys.min), max: get(k, keys.max), fraction: get(k, keys.fraction), keys: keys,
+	}
 	if k.err == nil && s.min > s.max {
 		k.fail(fmt.Errorf("memory: %s is more than %s", k.show(keys.min), k.show(keys.max)))
 	}

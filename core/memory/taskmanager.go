@@ -188,7 +188,11 @@ func (k *calc) setGoLimit(m *TaskManagerMemory) {
 	if k.err != nil {
 		return
 	}
-	m.GoLimit = m.Process - m.Overhead - m.TaskOffHeap
+	if m.GoLimit = m.Process - m.Overhead - m.TaskOffHeap; m.GoLimit <= m.Network {
+		k.fail(fmt.Errorf("memory: process %v less overhead %v and %s leaves no room for the Go "+
+			"heap beside network memory %v; increase the other parts", m.Process, m.Overhead,
+			k.show(config.TaskManagerMemoryTaskOffHeap), m.Network))
+	}
 }
 
 // Slot returns the share of one slot.
