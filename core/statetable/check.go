@@ -54,18 +54,8 @@ func (t *Table[V]) Verify() error {
 		return err
 	}
 	for slot := range t.root.size {
-		r := t.root.at(slot)
-		if r.klen == freeEntry {
-			continue
-		}
-		ns, s := t.nameOf(slot), r.value.space
-		for e := range s.size {
-			row := s.at(e)
-			if row.klen == freeEntry {
-				continue
-			}
-			var scratch [inlineKey]byte
-			if err := t.checks.verify(checkID(ns, s.key(row, &scratch)), &row.value); err != nil {
+		if r := t.root.at(slot); r.klen != freeEntry {
+			if err := t.checks.verifySpace(t.nameOf(slot), r.value.space); err != nil {
 				return err
 			}
 		}
@@ -133,24 +123,35 @@ func (c *checker[V]) forgetSpace(ns []byte, s *space[V]) {
 	}
 }
 
-// watchEach wraps the function of Each.
-func (c *checker[V]) watchEach(ns []byte,
-	f func(hash uint64, key []byte, p *V) (keep bool, err error),
-) func(hash uint64, key []byte, p *V) (keep bool, err error) {
-	return func(hash uint64, key []byte, p *V) (keep bool, err error) {
-		if err = c.hand(ns, key, p, true); err != nil {
-			return false, err
+// verifySpace verifies all values of a space.
+func (c *checker[V]) verifySpace(ns []byte, s *space[V]) error {
+	for e := range s.size {
+		r := s.at(e)
+		if r.klen == freeEntry {
+			continue
 		}
-		keep, err = f(hash, key, p)
-		if err == nil && keep {
-			return true, c.seal()
+		var scratch [inlineKey]byte
+		if err := c.verify(checkID(ns, s.key(r, &scratch)), &r.value); err != nil {
+			return err
 		}
-		c.handed.p = nil
-		if err == nil {
-			c.forget(ns, key)
-		}
-		return keep, err
 	}
+	return nil
+}
+
+// watchRow calls f, which changes what it is handed and says whether it stays.
+func (c *checker[V]) watchRow(ns, key []byte, p *V, f func() (keep bool, err error)) (bool, error) {
+	if err := c.hand(ns, key, p, true); err != nil {
+		return false, err
+	}
+	keep, err := f()
+	if err == nil && keep {
+		return true, c.seal()
+	}
+	c.handed.p = nil
+	if err == nil {
+		c.forget(ns, key)
+	}
+	return keep, err
 }
 
 func (t *Table[V]) checkedFind(ns []byte) (*V, error) {

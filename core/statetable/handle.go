@@ -226,7 +226,10 @@ func (h *Space[V]) Each(f func(hash uint64, key []byte, p *V) (keep bool, err er
 		if err := t.checks.seal(); err != nil {
 			return err
 		}
-		f = t.checks.watchEach(t.nameOf(h.slot), f)
+		ns, each := t.nameOf(h.slot), f
+		f = func(hash uint64, key []byte, p *V) (bool, error) {
+			return t.checks.watchRow(ns, key, p, func() (bool, error) { return each(hash, key, p) })
+		}
 	}
 	s, err := h.writable()
 	if err != nil {
@@ -244,10 +247,7 @@ func (h *Space[V]) Each(f func(hash uint64, key []byte, p *V) (keep bool, err er
 			t.removeEntry(s, e)
 		}
 	}
-	if s.tidy() {
-		t.cur.seq = 0
-		t.sweep = sweeper{}
-	}
+	t.tidy(h.slot, s)
 	return err
 }
 

@@ -1,7 +1,5 @@
 package statetable
 
-import "unsafe"
-
 // sweeper is the place at which a search for expired values goes on.
 type sweeper struct{ slot, entry uint32 }
 
@@ -12,13 +10,13 @@ func (t *Table[V]) Sweep(n int, expired func(v *V) bool) error {
 			return err
 		}
 	}
-	for start := t.sweep; n > 0 && t.root.size > 0; {
+	for wrapped := false; n > 0 && t.root.size > 0; {
 		if t.sweep.slot >= t.root.size {
 			t.sweep = sweeper{}
-			if start == t.sweep {
+			if wrapped {
 				return nil // all were seen
 			}
-			start = t.sweep
+			wrapped = true
 		}
 		r := t.root.at(t.sweep.slot)
 		if r.klen == freeEntry || t.sweep.entry >= r.value.space.size {
@@ -57,44 +55,81 @@ func (t *Table[V]) sweepSlot(n *int, expired func(v *V) bool) {
 	}
 }
 
-// memSamples is how many values MemSize looks at, at most.
-const memSamples = 1024
-
-// MemSize estimates the bytes of memory of the table: exactly what it allocated itself, and what
-// values refer to by a sample of them.
-func (t *Table[V]) MemSize() int64 {
-	n := t.root.memSize() + int64(len(t.lv.spareIndex))*8
-	for i := range t.lv.spare {
-		n += int64(len(t.lv.spare[i].rows)) * int64(unsafe.Sizeof(entry[V]{}))
-	}
-	for e := range t.root.size {
-		if r := t.root.at(e); r.klen != freeEntry {
-			n += r.value.space.memSize()
+// Sweep implements statebackend.Sweeper.
+func (t *MapTable[V]) Sweep(n int, expired func(v *V) bool) error {
+	if t.checks != nil {
+		if err := t.checks.seal(); err != nil {
+			return err
 		}
 	}
-	return n + t.valueSize()
-}
-
-// valueSize estimates what values refer to.
-func (t *Table[V]) valueSize() int64 {
-	if t.codec == nil || t.count == 0 {
-		return 0
-	}
-	step := uint32(t.count/memSamples) + 1
-	seen, sum, skip := 0, int64(0), uint32(0)
-	for slot := range t.root.size {
-		r := t.root.at(slot)
-		if r.klen == freeEntry {
+	o := t.outer
+	for wrapped := false; n > 0 && o.root.size > 0; {
+		at := &o.sweep
+		if at.slot >= o.root.size {
+			*at = sweeper{}
+			if wrapped {
+				return nil // all were seen
+			}
+			wrapped = true
+		}
+		r := o.root.at(at.slot)
+		if r.klen == freeEntry || at.entry >= r.value.space.size {
+			*at = sweeper{slot: at.slot + 1}
+			n--
 			continue
 		}
-		s := r.value.space
-		for ; skip < s.size; skip += step {
-			if row := s.at(skip); row.klen != freeEntry {
-				sum += int64(t.codec.MemSize(&row.value)) - int64(unsafe.Sizeof(row.value))
-				seen++
-			}
+		row := r.value.space.at(at.entry)
+		if row.klen == freeEntry || t.sweep >= row.value.space.size {
+			at.entry++
+			t.sweep = 0
+			n--
+			continue
 		}
-		skip -= s.size
+		t.sweepMap(&n, expired)
 	}
-	return sum * int64(t.count) / int64(max(seen, 1))
+	return nil
+}
+
+// sweepMap looks at up to *n entries of the map at hand.
+func (t *MapTable[V]) sweepMap(n *int, expired func(v *V) bool) {
+	o, at := t.outer, t.outer.sweep
+	keys := o.root.at(at.slot).value.space
+	row := keys.at(at.entry)
+	m, e := &row.value, t.sweep
+	removed := false
+	for ; *n > 0 && e < m.space.size; e++ {
+		*n--
+		r := m.space.at(e)
+		if r.klen == freeEntry || !expired(&r.value) {
+			continue
+		}
+		if t.checks != nil {
+			key := keys.key(row, new([inlineKey]byte))
+			name := []byte(checkID(o.nameOf(at.slot), key))
+			t.checks.forget(name, m.space.key(r, new([inlineKey]byte)))
+		}
+		if keys.shared() {
+			keys = o.thawSlot(at.slot)
+		}
+		row = keys.own(at.entry)
+		if m = &row.value; m.space.shared() {
+			m.space = m.space.fork()
+		}
+		t.drop(m, e)
+		removed = true
+	}
+	t.sweep = e
+	if !removed {
+		return
+	}
+	if m.space.live == 0 {
+		o.removeEntry(keys, at.entry)
+		o.settle(at.slot)
+		t.sweep = 0
+	} else if m.space.tidy() {
+		t.sweep = 0
+		if m.order != nil {
+			m.order.valid = false
+		}
+	}
 }

@@ -123,16 +123,9 @@ func (t *Table[V]) upsert(ns []byte) (r *entry[V], found bool, err error) {
 	if !t.key.Valid {
 		return nil, false, t.noKey()
 	}
-	s := t.cur.space
-	if s == nil || string(t.cur.ns) != string(ns) {
-		if s = t.enter(ns); s == nil {
-			if s, err = t.create(ns); err != nil {
-				return nil, false, err
-			}
-		}
-	}
-	if s.shared() {
-		s = t.thawSlot(t.cur.slot)
+	s, err := t.writable(ns)
+	if err != nil {
+		return nil, false, err
 	}
 	if t.cur.seq == t.key.Seq {
 		return s.own(t.cur.entry), true, nil
@@ -147,6 +140,37 @@ func (t *Table[V]) upsert(ns []byte) (r *entry[V], found bool, err error) {
 	}
 	t.cur.entry, t.cur.seq = e, t.key.Seq
 	return r, found, nil
+}
+
+// row returns the entry of any key for change, inserting it if there is none.
+func (t *Table[V]) row(ns []byte, hash uint64, key []byte) (r *entry[V], found bool, err error) {
+	s, err := t.writable(ns)
+	if err != nil {
+		return nil, false, err
+	}
+	if e, ok := s.find(hash, key); ok {
+		return s.own(e), true, nil
+	}
+	if _, r, err = s.insert(hash, key); err != nil {
+		return nil, false, t.wrap(err)
+	}
+	t.count++
+	return r, false, nil
+}
+
+// writable makes ns the current namespace and returns its space for change; it is made if there
+// is none.
+func (t *Table[V]) writable(ns []byte) (s *space[V], err error) {
+	s = t.cur.space
+	if s == nil || string(t.cur.ns) != string(ns) {
+		if s = t.enter(ns); s == nil {
+			return t.create(ns)
+		}
+	}
+	if s.shared() {
+		return t.thawSlot(t.cur.slot), nil
+	}
+	return s, nil
 }
 
 // Delete implements statebackend.Table.
@@ -197,9 +221,16 @@ func (t *Table[V]) settle(slot uint32) {
 		t.forgetSlot(slot)
 		return
 	}
+	t.tidy(slot, s)
+}
+
+// tidy makes the space in a slot dense if it is worth it.
+func (t *Table[V]) tidy(slot uint32, s *space[V]) {
 	if s.tidy() {
 		t.cur.seq = 0
-		t.sweep = sweeper{}
+		if t.sweep.slot == slot {
+			t.sweep.entry = 0
+		}
 	}
 }
 
@@ -270,15 +301,21 @@ func (t *Table[V]) forgetSlot(e uint32) {
 	}
 	t.lv.drop(v.space)
 	root.remove(e)
-	if root.tidy() || t.cur.slot == e {
+	if t.sweep.slot == e {
+		t.sweep.entry = 0
+	}
+	if root.tidy() {
+		t.sweep = sweeper{}
+		t.cur.space = nil
+	}
+	if t.cur.slot == e {
 		t.cur.space = nil
 	}
 	t.cur.seq = 0
-	t.sweep = sweeper{}
 }
 
-// Len is the number of keys in all namespaces.
-func (t *Table[V]) Len() int { return t.count }
+// Entries implements Any: the number of keys in all namespaces.
+func (t *Table[V]) Entries() int { return t.count }
 
 func (t *Table[V]) noKey() error {
 	return fmt.Errorf("state %q: %w", t.name, statebackend.ErrNoKey)

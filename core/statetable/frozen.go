@@ -1,0 +1,195 @@
+package statetable
+
+import (
+	"slices"
+
+	"goflink/core/keygroup"
+	"goflink/core/statebackend"
+)
+
+// Any is a table, map table or timer queue whose types the holder does not know.
+type Any interface {
+	// Freeze takes a snapshot in constant time. now is the time at which values expire.
+	Freeze(now int64) Frozen
+	// Loader returns a function that adds entries which were written under h; they must not be
+	// there yet. now is the time at which values expire.
+	Loader(h *statebackend.StateHeader, now int64) (func(e *statebackend.Entry) error, error)
+	// CheckMutation and Verify are those of Table.
+	CheckMutation()
+	Verify() error
+	// Entries is the number of entries, MemSize an estimate of their memory in bytes.
+	Entries() int
+	MemSize() int64
+	// Copied counts the bytes that were copied because a snapshot shared them.
+	Copied() int64
+}
+
+// Frozen is a snapshot of a table. It is used by one goroutine at a time, which may be another than
+// the table's.
+type Frozen interface {
+	// Sort arranges the entries by key group, of maxParallelism groups; it is called once, before Each.
+	// It fails if a key lies outside groups.
+	Sort(maxParallelism int, groups keygroup.Range) error
+	// Each calls f with each entry of a key group in a deterministic order. The entry is valid until f
+	// returns.
+	Each(group int, f func(e *statebackend.Entry) error) error
+	// Release ends the snapshot; the Frozen must not be used afterwards.
+	Release()
+}
+
+// frozen is the Frozen of a table whose entries are V.
+type frozen[V any] struct {
+	grouped
+	hold   *share
+	root   *space[slot[V]]
+	spaces []*space[V]
+	names  [][]byte
+	write  func(f *frozen[V], at ref, g func(e *statebackend.Entry) error) error
+	codec  Codec[V]
+	now    int64
+	buf    []byte
+	entry  statebackend.Entry
+	inline [inlineKey]byte
+}
+
+// ref is an entry: the space's place in frozen.spaces and its number in it.
+type ref struct{ space, entry uint32 }
+
+var _ Any = (*Table[int])(nil)
+var _ Frozen = (*frozen[int])(nil)
+
+// Freeze implements Any.
+func (t *Table[V]) Freeze(now int64) Frozen {
+	return &frozen[V]{hold: t.freeze(), root: t.root, write: writeValue[V], codec: t.codec, now: now}
+}
+
+// Copied implements Any.
+func (t *Table[V]) Copied() int64 { return t.copied }
+
+// grouped are entries in the order of their key groups.
+type grouped struct {
+	first int   // the first key group
+	ends  []int // where the refs of each key group end
+	refs  []ref
+}
+
+// sort arranges what walk visits by key group, by counting: walk is called twice.
+func (b *grouped) sort(maxParallelism int, groups keygroup.Range,
+	walk func(visit func(hash uint64, at ref)),
+) error {
+	b.first = groups.First
+	b.ends = make([]int, groups.Len()+1)
+	var err error
+	walk(func(hash uint64, _ ref) {
+		if g := keygroup.Of(hash, maxParallelism); groups.Contains(g) {
+			b.ends[g-b.first+1]++
+		} else if err == nil {
+			err = outside(g, groups)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for i := 1; i < len(b.ends); i++ {
+		b.ends[i] += b.ends[i-1]
+	}
+	b.refs = make([]ref, b.ends[len(b.ends)-1])
+	next := slices.Clone(b.ends)
+	walk(func(hash uint64, at ref) {
+		g := keygroup.Of(hash, maxParallelism) - b.first
+		b.refs[next[g]] = at
+		next[g]++
+	})
+	return nil
+}
+
+// of returns the refs of a key group.
+func (b *grouped) of(group int) []ref {
+	i := group - b.first
+	return b.refs[b.ends[i]:b.ends[i+1]]
+}
+
+// Sort implements Frozen.
+func (f *frozen[V]) Sort(maxParallelism int, groups keygroup.Range) error {
+	f.collect()
+	return f.sort(maxParallelism, groups, func(visit func(hash uint64, at ref)) {
+		for i, s := range f.spaces {
+			for e := range s.size {
+				if r := s.at(e); r.klen != freeEntry {
+					visit(r.hash, ref{uint32(i), e})
+				}
+			}
+		}
+	})
+}
+
+// collect lists the spaces that have entries.
+func (f *frozen[V]) collect() {
+	for e := range f.root.size {
+		r := f.root.at(e)
+		if r.klen == freeEntry || r.value.space.live == 0 {
+			continue
+		}
+		f.spaces = append(f.spaces, r.value.space)
+		f.names = append(f.names, f.root.key(r, new([inlineKey]byte)))
+	}
+}
+
+// Each implements Frozen.
+func (f *frozen[V]) Each(group int, g func(e *statebackend.Entry) error) error {
+	for _, at := range f.of(group) {
+		if err := f.write(f, at, g); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Release implements Frozen.
+func (f *frozen[V]) Release() {
+	f.root, f.spaces, f.names, f.refs = nil, nil, nil, nil
+	f.hold.released.Store(true)
+}
+
+// writeValue hands on the entry at a ref.
+func writeValue[V any](f *frozen[V], at ref, g func(e *statebackend.Entry) error) (err error) {
+	s := f.spaces[at.space]
+	r := s.at(at.entry)
+	if f.codec.Expired(&r.value, f.now) {
+		return nil
+	}
+	if f.buf, err = f.codec.Append(f.buf[:0], &r.value); err != nil {
+		return err
+	}
+	f.entry.Namespace, f.entry.Key = f.names[at.space], s.key(r, &f.inline)
+	f.entry.Value = f.buf
+	return g(&f.entry)
+}
+
+// Loader implements Any.
+func (t *Table[V]) Loader(h *statebackend.StateHeader, now int64) (
+	func(e *statebackend.Entry) error, error,
+) {
+	read, err := t.codec.Reader(h, now)
+	if err != nil {
+		return nil, err
+	}
+	return func(e *statebackend.Entry) error {
+		var v V
+		if err := read(e.Value, &v); err != nil {
+			return t.wrap(err)
+		}
+		if t.codec.Expired(&v, now) {
+			return nil
+		}
+		r, found, err := t.row(e.Namespace, keygroup.Hash(e.Key), e.Key)
+		if found {
+			err = t.wrap(errTwice)
+		}
+		if err != nil {
+			return err
+		}
+		r.value = v
+		return nil
+	}, nil
+}

@@ -1,0 +1,133 @@
+package statetable
+
+import (
+	"goflink/core/keygroup"
+	"goflink/core/statebackend"
+)
+
+var _ Any = (*MapTable[int])(nil)
+
+// frozenMap is the Frozen of a map table.
+type frozenMap[V any] struct {
+	frozen[mapSlot[V]]
+	values Codec[V]
+	mapKey [inlineKey]byte
+}
+
+// Freeze implements Any.
+func (t *MapTable[V]) Freeze(now int64) Frozen {
+	f := &frozenMap[V]{values: t.codec}
+	f.hold, f.root, f.now, f.write = t.outer.freeze(), t.outer.root, now, f.writeMap
+	return f
+}
+
+// writeMap hands on the entries of one key's map.
+func (f *frozenMap[V]) writeMap(of *frozen[mapSlot[V]], at ref,
+	g func(e *statebackend.Entry) error,
+) (err error) {
+	outer := of.spaces[at.space]
+	key := outer.at(at.entry)
+	of.entry.Namespace, of.entry.Key = of.names[at.space], outer.key(key, &of.inline)
+	s := key.value.space
+	for e := range s.size {
+		r := s.at(e)
+		if r.klen == freeEntry || f.values.Expired(&r.value, of.now) {
+			continue
+		}
+		if of.buf, err = f.values.Append(of.buf[:0], &r.value); err != nil {
+			return err
+		}
+		of.entry.MapKey, of.entry.Value = s.key(r, &f.mapKey), of.buf
+		if err := g(&of.entry); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Loader implements Any.
+func (t *MapTable[V]) Loader(h *statebackend.StateHeader, now int64) (
+	func(e *statebackend.Entry) error, error,
+) {
+	read, err := t.codec.Reader(h, now)
+	if err != nil {
+		return nil, err
+	}
+	return func(e *statebackend.Entry) error {
+		var v V
+		if err := read(e.Value, &v); err != nil {
+			return t.outer.wrap(err)
+		}
+		if t.codec.Expired(&v, now) {
+			return nil
+		}
+		row, found, err := t.outer.row(e.Namespace, keygroup.Hash(e.Key), e.Key)
+		if err != nil {
+			return err
+		}
+		m := &row.value
+		switch {
+		case !found:
+			m.space = newSpace(t.lv)
+		case m.space.shared():
+			m.space = m.space.fork()
+		}
+		r, found, err := t.put(m, e.MapKey)
+		if found {
+			err = t.outer.wrap(errTwice)
+		}
+		if err != nil {
+			return err
+		}
+		r.value = v
+		return nil
+	}, nil
+}
+
+// CheckMutation implements Any.
+func (t *MapTable[V]) CheckMutation() {
+	if t.checks == nil {
+		t.checks = &checker[V]{codec: t.codec, wrap: t.outer.wrap, known: map[string]record[V]{}}
+	}
+}
+
+// Verify implements Any.
+func (t *MapTable[V]) Verify() error {
+	if t.checks == nil {
+		return nil
+	}
+	if err := t.checks.seal(); err != nil {
+		return err
+	}
+	return t.eachMap(func(ns, key []byte, s *space[V]) error {
+		return t.checks.verifySpace([]byte(checkID(ns, key)), s)
+	})
+}
+
+// eachMap calls f with each map.
+func (t *MapTable[V]) eachMap(f func(ns, key []byte, s *space[V]) error) error {
+	root := t.outer.root
+	for slot := range root.size {
+		r := root.at(slot)
+		if r.klen == freeEntry {
+			continue
+		}
+		ns, keys := t.outer.nameOf(slot), r.value.space
+		for e := range keys.size {
+			row := keys.at(e)
+			if row.klen == freeEntry {
+				continue
+			}
+			if err := f(ns, keys.key(row, new([inlineKey]byte)), row.value.space); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Entries implements Any: the number of entries of all maps.
+func (t *MapTable[V]) Entries() int { return t.count }
+
+// Copied implements Any.
+func (t *MapTable[V]) Copied() int64 { return t.outer.copied }

@@ -1,0 +1,367 @@
+package statetable
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+
+	"goflink/core/statebackend"
+)
+
+// MapTable is a statebackend.MapTable on the heap: a Table whose values are spaces themselves.
+type MapTable[V any] struct {
+	outer  *Table[mapSlot[V]]
+	lv     *level[V]
+	codec  Codec[V]
+	count  int
+	sweep  uint32 // the entry of the map at hand at which Sweep goes on
+	checks *checker[V]
+}
+
+// mapSlot is the map of one key. The space has an entry per map key.
+type mapSlot[V any] struct {
+	space *space[V]
+	// order is kept for maps of more than scanEntries entries that were iterated.
+	order *order
+}
+
+// order lists the entries of a map by the bytes of their map keys. Only the task uses it.
+type order struct {
+	rows  []uint32
+	valid bool
+}
+
+// eagerOrder is up to how many entries an order is kept up to date by insertion; a larger one
+// is sorted again when it is needed.
+const eagerOrder = 4096
+
+var _ statebackend.MapTable[int] = (*MapTable[int])(nil)
+var _ statebackend.Sweeper[int] = (*MapTable[int])(nil)
+
+// NewMap returns an empty map table; see New.
+func NewMap[V any](name string, key *statebackend.KeyContext, codec Codec[V]) *MapTable[V] {
+	t := &MapTable[V]{outer: New[mapSlot[V]](name, key, nil), codec: codec}
+	t.lv = newLevel[V](&t.outer.epochs)
+	return t
+}
+
+// view returns the map of the current key for reading, or nil.
+func (t *MapTable[V]) view(ns []byte) (*mapSlot[V], error) { return t.outer.Find(ns) }
+
+// change returns the map of the current key for change: it is made if there is none.
+func (t *MapTable[V]) change(ns []byte) (*mapSlot[V], error) {
+	m, err := t.outer.Find(ns)
+	if err != nil || m != nil && !m.space.shared() {
+		return m, err
+	}
+	m, found, err := t.outer.Upsert(ns)
+	if err != nil {
+		return nil, err
+	}
+	if found {
+		m.space = m.space.fork()
+	} else {
+		m.space = newSpace(t.lv)
+	}
+	return m, nil
+}
+
+// Find implements statebackend.MapTable.
+func (t *MapTable[V]) Find(ns, mapKey []byte) (*V, error) {
+	if t.checks != nil {
+		if err := t.checks.seal(); err != nil {
+			return nil, err
+		}
+	}
+	m, err := t.view(ns)
+	if m == nil {
+		return nil, err
+	}
+	e, ok := m.space.find(hashOf(mapKey), mapKey)
+	if !ok {
+		return nil, nil
+	}
+	p := &m.space.at(e).value
+	if t.checks != nil {
+		return p, t.checks.hand(t.checkName(ns), mapKey, p, false)
+	}
+	return p, nil
+}
+
+// checkName is what the checker takes for the namespace: namespace and key.
+func (t *MapTable[V]) checkName(ns []byte) []byte {
+	return []byte(checkID(ns, t.outer.key.Key))
+}
+
+// Upsert implements statebackend.MapTable.
+func (t *MapTable[V]) Upsert(ns, mapKey []byte) (p *V, found bool, err error) {
+	if t.checks != nil {
+		if err := t.checks.seal(); err != nil {
+			return nil, false, err
+		}
+	}
+	m, err := t.change(ns)
+	if err != nil {
+		return nil, false, err
+	}
+	r, found, err := t.put(m, mapKey)
+	if err != nil {
+		return nil, false, err
+	}
+	if t.checks != nil {
+		return &r.value, found, t.checks.hand(t.checkName(ns), mapKey, &r.value, true)
+	}
+	return &r.value, found, nil
+}
+
+// put returns the entry of a map key, inserting it if there is none.
+func (t *MapTable[V]) put(m *mapSlot[V], mapKey []byte) (r *entry[V], found bool, err error) {
+	hash := hashOf(mapKey)
+	e, found := m.space.find(hash, mapKey)
+	if found {
+		return m.space.own(e), true, nil
+	}
+	if e, r, err = m.space.insert(hash, mapKey); err != nil {
+		return nil, false, t.outer.wrap(err)
+	}
+	t.count++
+	m.insertOrder(e)
+	return r, false, nil
+}
+
+// Delete implements statebackend.MapTable.
+func (t *MapTable[V]) Delete(ns, mapKey []byte) error {
+	if t.checks != nil {
+		if err := t.checks.seal(); err != nil {
+			return err
+		}
+	}
+	m, err := t.view(ns)
+	if m == nil {
+		return err
+	}
+	e, ok := m.space.find(hashOf(mapKey), mapKey)
+	if !ok {
+		return nil
+	}
+	if t.checks != nil {
+		t.checks.forget(t.checkName(ns), mapKey)
+	}
+	if m, err = t.change(ns); err != nil {
+		return err
+	}
+	t.drop(m, e)
+	return t.settle(ns, m)
+}
+
+// drop removes entry e of a map that is not shared.
+func (t *MapTable[V]) drop(m *mapSlot[V], e uint32) {
+	m.removeOrder(e)
+	m.space.remove(e)
+	t.count--
+}
+
+// settle removes the map if it became empty and makes it dense if it became sparse.
+func (t *MapTable[V]) settle(ns []byte, m *mapSlot[V]) error {
+	if m.space.live == 0 {
+		return t.outer.Delete(ns)
+	}
+	if m.space.tidy() && m.order != nil {
+		m.order.valid = false
+	}
+	return nil
+}
+
+// Range implements statebackend.MapTable.
+func (t *MapTable[V]) Range(ns []byte,
+	f func(mapKey []byte, v *V) (more bool, err error),
+) error {
+	if t.checks != nil {
+		if err := t.checks.seal(); err != nil {
+			return err
+		}
+		name, look := t.checkName(ns), f
+		f = func(mapKey []byte, v *V) (bool, error) {
+			if err := t.checks.hand(name, mapKey, v, false); err != nil {
+				return false, err
+			}
+			more, err := look(mapKey, v)
+			return more, errors.Join(err, t.checks.seal())
+		}
+	}
+	m, err := t.view(ns)
+	if m == nil {
+		return err
+	}
+	var small [scanEntries]uint32
+	s := m.space
+	scratch := new([inlineKey]byte)
+	for _, e := range m.sorted(&small) {
+		r := s.at(e)
+		if more, err := f(s.key(r, scratch), &r.value); err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+// Each implements statebackend.MapTable.
+func (t *MapTable[V]) Each(ns []byte,
+	f func(mapKey []byte, p *V) (keep bool, err error),
+) error {
+	if t.checks != nil {
+		if err := t.checks.seal(); err != nil {
+			return err
+		}
+		name, each := t.checkName(ns), f
+		f = func(mapKey []byte, p *V) (bool, error) {
+			return t.checks.watchRow(name, mapKey, p, func() (bool, error) { return each(mapKey, p) })
+		}
+	}
+	m, err := t.view(ns)
+	if m == nil {
+		return err
+	}
+	if m, err = t.change(ns); err != nil {
+		return err
+	}
+	var small [scanEntries]uint32
+	var gone []uint32
+	s := m.space
+	scratch := new([inlineKey]byte)
+	for _, e := range m.sorted(&small) {
+		r := s.own(e)
+		keep, ferr := f(s.key(r, scratch), &r.value)
+		if err = ferr; err != nil {
+			break
+		}
+		if !keep {
+			gone = append(gone, e)
+		}
+	}
+	if len(gone) > scanEntries && m.order != nil {
+		m.order.valid = false // sorting again is cheaper
+	}
+	for _, e := range gone {
+		t.drop(m, e)
+	}
+	if serr := t.settle(ns, m); err == nil {
+		err = serr
+	}
+	return err
+}
+
+// Len implements statebackend.MapTable.
+func (t *MapTable[V]) Len(ns []byte) (int, error) {
+	m, err := t.view(ns)
+	if m == nil {
+		return 0, err
+	}
+	return int(m.space.live), nil
+}
+
+// Clear implements statebackend.MapTable.
+func (t *MapTable[V]) Clear(ns []byte) error {
+	if t.checks != nil {
+		if err := t.checks.seal(); err != nil {
+			return err
+		}
+	}
+	m, err := t.view(ns)
+	if m == nil {
+		return err
+	}
+	if t.checks != nil {
+		t.checks.forgetSpace(t.checkName(ns), m.space)
+	}
+	t.count -= int(m.space.live)
+	t.lv.drop(m.space)
+	return t.outer.Delete(ns)
+}
+
+// DropNamespace implements statebackend.MapTable. It takes a look at each key in ns.
+func (t *MapTable[V]) DropNamespace(ns []byte) error {
+	if t.checks != nil {
+		if err := t.checks.seal(); err != nil {
+			return err
+		}
+	}
+	s := t.outer.enter(ns)
+	if s == nil {
+		return nil
+	}
+	for e := range s.size {
+		r := s.at(e)
+		if r.klen == freeEntry {
+			continue
+		}
+		t.count -= int(r.value.space.live)
+		if t.checks != nil {
+			key := s.key(r, new([inlineKey]byte))
+			t.checks.forgetSpace([]byte(checkID(ns, key)), r.value.space)
+		}
+	}
+	t.outer.forgetSlot(t.outer.cur.slot)
+	return nil
+}
+
+// mapKey returns the map key of entry e.
+func (m *mapSlot[V]) mapKey(e uint32, scratch *[inlineKey]byte) []byte {
+	return m.space.key(m.space.at(e), scratch)
+}
+
+// compare orders entries by their map keys.
+func (m *mapSlot[V]) compare(a, b uint32) int {
+	var sa, sb [inlineKey]byte
+	return bytes.Compare(m.mapKey(a, &sa), m.mapKey(b, &sb))
+}
+
+// sorted returns the entries in order. small serves maps of few entries.
+func (m *mapSlot[V]) sorted(small *[scanEntries]uint32) []uint32 {
+	rows := small[:0]
+	if s := m.space; s.live > scanEntries {
+		if m.order == nil {
+			m.order = &order{}
+		}
+		if m.order.valid {
+			return m.order.rows
+		}
+		rows = m.order.rows[:0]
+	}
+	for e := range m.space.size {
+		if m.space.at(e).klen != freeEntry {
+			rows = append(rows, e)
+		}
+	}
+	slices.SortFunc(rows, m.compare)
+	if m.space.live > scanEntries {
+		m.order.rows, m.order.valid = rows, true
+	}
+	return rows
+}
+
+// insertOrder enters a new entry into the order.
+func (m *mapSlot[V]) insertOrder(e uint32) {
+	if m.order == nil || !m.order.valid {
+		return
+	}
+	if len(m.order.rows) >= eagerOrder {
+		m.order.valid = false
+		return
+	}
+	at, _ := slices.BinarySearchFunc(m.order.rows, e, m.compare)
+	m.order.rows = slices.Insert(m.order.rows, at, e)
+}
+
+// removeOrder takes an entry that is still there out of the order.
+func (m *mapSlot[V]) removeOrder(e uint32) {
+	if m.order == nil || !m.order.valid {
+		return
+	}
+	if len(m.order.rows) >= eagerOrder || m.space.live <= scanEntries+1 {
+		m.order.valid = false
+		return
+	}
+	at, _ := slices.BinarySearchFunc(m.order.rows, e, m.compare)
+	m.order.rows = slices.Delete(m.order.rows, at, at+1)
+}

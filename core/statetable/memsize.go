@@ -1,0 +1,72 @@
+package statetable
+
+import "unsafe"
+
+// memSamples is how many values MemSize looks at, at most.
+const memSamples = 1024
+
+// bytes is the memory that the level keeps for the next space.
+func (lv *level[V]) bytes() int64 {
+	n := int64(len(lv.spareIndex)) * 8
+	for i := range lv.spare {
+		n += int64(len(lv.spare[i].rows)) * int64(unsafe.Sizeof(entry[V]{}))
+	}
+	return n
+}
+
+// MemSize estimates the bytes of memory of the table: exactly what it allocated itself, and what
+// values refer to by a sample of them.
+func (t *Table[V]) MemSize() int64 {
+	var size func(v *V) int64
+	if t.codec != nil {
+		size = func(v *V) int64 {
+			return int64(t.codec.MemSize(v)) - int64(unsafe.Sizeof(*v))
+		}
+	}
+	return t.memSize(size)
+}
+
+// memSize is MemSize with size telling what a value refers to; nil stands for nothing.
+func (t *Table[V]) memSize(size func(v *V) int64) int64 {
+	n := t.root.memSize() + t.lv.bytes() + t.roots.bytes()
+	step := uint32(t.count/memSamples) + 1
+	seen, sum, skip := 0, int64(0), uint32(0)
+	for slot := range t.root.size {
+		r := t.root.at(slot)
+		if r.klen == freeEntry {
+			continue
+		}
+		s := r.value.space
+		n += s.memSize()
+		if size == nil {
+			continue
+		}
+		for ; skip < s.size; skip += step {
+			if row := s.at(skip); row.klen != freeEntry {
+				sum += size(&row.value)
+				seen++
+			}
+		}
+		skip -= s.size
+	}
+	return n + int64(float64(sum)*float64(t.count)/float64(max(seen, 1)))
+}
+
+// MemSize estimates the bytes of memory of the table; maps are sampled.
+func (t *MapTable[V]) MemSize() int64 {
+	n := t.lv.bytes()
+	return n + t.outer.memSize(func(m *mapSlot[V]) int64 {
+		bytes := m.space.memSize()
+		if m.order != nil {
+			bytes += int64(cap(m.order.rows)) * 4
+		}
+		step := m.space.size/memSamples + 1
+		for e := uint32(0); e < m.space.size; e += step {
+			if r := m.space.at(e); r.klen != freeEntry {
+				value := int64(t.codec.MemSize(&r.value)) - int64(unsafe.Sizeof(r.value))
+				bytes += value * int64(step)
+			}
+		}
+		return bytes
+	})
+}
