@@ -103,14 +103,12 @@ const (
 	KindCancelBarrier
 	// KindEndOfInput ends the data of a channel; barriers may still follow.
 	KindEndOfInput
-	// KindClose is the last element of a channel.
-	KindClose
 )
 
 // String is the kind's name.
 func (k Kind) String() string {
 	return [...]string{"batch", "watermark", "status", "latency", "barrier", "cancel-barrier",
-		"end-of-input", "close"}[k]
+		"end-of-input"}[k]
 }
 
 // Element is one element of an exchange. Which field counts follows from Kind.

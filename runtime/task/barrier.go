@@ -1,6 +1,8 @@
 package task
 
 import (
+	"time"
+
 	"goflink/core/stream"
 )
 
@@ -27,7 +29,6 @@ type channelState struct {
 // alignment is one checkpoint whose barriers are arriving.
 type alignment struct {
 	barrier *stream.Barrier
-	arrived int
 	// taken says that the snapshot was taken already (unaligned).
 	taken bool
 	began int64
@@ -47,27 +48,21 @@ func (a *aligner) find(checkpoint uint64) *alignment {
 	return nil
 }
 
-// arrive notes a barrier on a channel. It returns the alignment, or nil for one that is over, and the
-// checkpoints that this one makes void.
-func (a *aligner) arrive(channel int, b *stream.Barrier, now int64) (p *alignment,
-	void []uint64) {
-	a.channels[channel].barrier = b.Checkpoint
-	p = a.find(b.Checkpoint)
-	if p == nil {
-		if b.Checkpoint <= a.newest {
-			return nil, nil
-		}
-		a.newest = b.Checkpoint
-		if b.Alignment != stream.AtLeastOnce {
-			for _, old := range a.pending {
-				void = append(void, old.barrier.Checkpoint)
-			}
-			a.pending = nil
-		}
-		p = &alignment{barrier: b, began: now}
-		a.pending = append(a.pending, p)
+// begin returns the alignment of the barrier's checkpoint, or nil for one that is over. A new one makes
+// those before it void, unless barriers are not aligned.
+func (a *aligner) begin(b *stream.Barrier, now int64) (p *alignment, void []uint64) {
+	if p = a.find(b.Checkpoint); p != nil || b.Checkpoint <= a.newest {
+		return p, nil
 	}
-	p.arrived++
+	a.newest = b.Checkpoint
+	if b.Alignment != stream.AtLeastOnce {
+		for _, old := range a.pending {
+			void = append(void, old.barrier.Checkpoint)
+		}
+		a.pending = nil
+	}
+	p = &alignment{barrier: b, began: now}
+	a.pending = append(a.pending, p)
 	return p, void
 }
 
@@ -98,9 +93,11 @@ func (a *aligner) remove(p *alignment) (void []uint64) {
 	return void
 }
 
-// barrier handles a barrier that came in order on a channel.
+// barrier handles a barrier, whether it came in order or has overtaken what is queued.
 func (t *Task) barrier(g *gateInput, channel int, b *stream.Barrier) error {
-	p, err := t.arrive(g, channel, b)
+	st := &t.aligner.channels[g.first+channel]
+	st.barrier = max(st.barrier, b.Checkpoint)
+	p, err := t.beginAlignment(b)
 	if p == nil || err != nil {
 		return err
 	}
@@ -111,44 +108,20 @@ func (t *Task) barrier(g *gateInput, channel int, b *stream.Barrier) error {
 			return err
 		}
 	default:
-		t.aligner.channels[g.first+channel].blocked = true
+		st.blocked = true
 		g.gate.Block(channel)
-		if p.arrived == 1 && b.AlignTimeout > 0 && !t.keepAligned {
-			t.startAlignTimeout(b)
-		}
 	}
 	return t.maybeAligned(p)
 }
 
-// pollPriority handles a barrier that overtook what is queued, if there is one.
-func (t *Task) pollPriority() (read bool, err error) {
-	for i := range t.gates {
-		g := &t.gates[i]
-		channel, e, overtaken, ok := g.gate.PollPriority()
-		if !ok {
-			continue
-		}
-		p, err := t.arrive(g, channel, e.Barrier)
-		if p == nil || err != nil {
-			return true, err
-		}
-		if !p.taken {
-			if err := t.takeUnaligned(p); err != nil {
-				return true, err
-			}
-		}
-		if err := t.snapshot.overtaken(e.Barrier.Checkpoint, g, channel, overtaken); err != nil {
-			return true, err
-		}
-		return true, t.maybeAligned(p)
+// beginAlignment finds or begins the alignment of a barrier. With an alignment timeout, a timer turns
+// it unaligned.
+func (t *Task) beginAlignment(b *stream.Barrier) (*alignment, error) {
+	known := t.aligner.find(b.Checkpoint) != nil
+	p, void := t.aligner.begin(b, t.o.Host.Now().UnixNano())
+	if p != nil && !known && b.Alignment == stream.Aligned && b.AlignTimeout > 0 && !t.keepAligned {
+		t.startAlignTimeout(b)
 	}
-	return false, nil
-}
-
-// arrive notes a barrier and aborts the checkpoints that it makes void.
-func (t *Task) arrive(g *gateInput, channel int, b *stream.Barrier) (*alignment, error) {
-	p, void := t.aligner.arrive(g.first+channel, b, t.o.Host.Now().UnixNano())
-	t.snapshot.stopRecording(b.Checkpoint, g, channel)
 	for _, cp := range void {
 		t.unblock()
 		if err := t.abandon(cp, "a newer checkpoint began before its barriers were complete"); err != nil {
@@ -158,7 +131,36 @@ func (t *Task) arrive(g *gateInput, channel int, b *stream.Barrier) (*alignment,
 	return p, nil
 }
 
-// maybeAligned takes the snapshot, or ends the recording of channels, once all barriers are there.
+// pollPriority handles a barrier that overtook what is queued, if there is one, and announcements.
+func (t *Task) pollPriority() (read bool, err error) {
+	for i := range t.gates {
+		g := &t.gates[i]
+		channel, e, ok, err := g.gate.PollPriority()
+		if err != nil {
+			return false, err
+		}
+		if err := t.announced(g); err != nil {
+			return false, err
+		}
+		if ok {
+			return true, t.barrier(g, channel, e.Barrier)
+		}
+	}
+	return false, nil
+}
+
+// announced begins the alignment of a barrier that is still queued behind other elements, so that its
+// timeout runs.
+func (t *Task) announced(g *gateInput) error {
+	b := g.gate.Announced()
+	if b == nil || t.keepAligned {
+		return nil
+	}
+	_, err := t.beginAlignment(b)
+	return err
+}
+
+// maybeAligned takes the snapshot, or ends the capture of channels, once all barriers are there.
 func (t *Task) maybeAligned(p *alignment) error {
 	if !t.aligner.complete(p) {
 		return nil
@@ -166,7 +168,13 @@ func (t *Task) maybeAligned(p *alignment) error {
 	t.unblock()
 	void := t.aligner.remove(p)
 	if p.taken {
-		t.snapshot.channelsComplete(t, p.barrier.Checkpoint)
+		t.stopCapture(p.barrier.Checkpoint)
+		if s := t.snapshot.find(p.barrier.Checkpoint); s != nil {
+			s.capturing = false
+			if err := t.maybeAcknowledge(s); err != nil {
+				return err
+			}
+		}
 	} else if err := t.take(p.barrier, p.began); err != nil {
 		return err
 	}
@@ -178,7 +186,7 @@ func (t *Task) maybeAligned(p *alignment) error {
 	return nil
 }
 
-// takeUnaligned takes the snapshot at once; the channels whose barriers are missing are recorded.
+// takeUnaligned takes the snapshot at once; what comes on channels before their barrier is captured.
 func (t *Task) takeUnaligned(p *alignment) error {
 	p.taken = true
 	t.unblock()
@@ -189,19 +197,24 @@ func (t *Task) takeUnaligned(p *alignment) error {
 
 // startAlignTimeout turns an aligned checkpoint unaligned if its barriers take too long.
 func (t *Task) startAlignTimeout(b *stream.Barrier) {
-	wait := alignWait(t.o.Host.Now(), b)
-	t.o.Host.After(wait, func() {
-		t.post(func() error {
-			p := t.aligner.find(b.Checkpoint)
-			if p == nil || p.taken {
-				return nil
-			}
-			if err := t.takeUnaligned(p); err != nil {
-				return err
-			}
-			return t.maybeAligned(p)
-		})
-	})
+	wait := max(0, time.UnixMilli(b.Triggered+b.AlignTimeout).Sub(t.o.Host.Now()))
+	t.o.Host.After(wait, func() { t.post(func() error { return t.alignTimedOut(b) }) })
+}
+
+func (t *Task) alignTimedOut(b *stream.Barrier) error {
+	p := t.aligner.find(b.Checkpoint)
+	if p == nil || p.taken {
+		return nil
+	}
+	if err := t.takeUnaligned(p); err != nil {
+		return err
+	}
+	for i := range t.gates {
+		if _, err := t.gates[i].gate.ConvertToUnaligned(b.Checkpoint); err != nil {
+			return err
+		}
+	}
+	return t.maybeAligned(p)
 }
 
 func (t *Task) unblock() {
@@ -226,19 +239,23 @@ func (t *Task) cancelBarrier(checkpoint uint64) error {
 	if p != nil {
 		t.unblock()
 		t.aligner.remove(p)
+		t.stopCapture(checkpoint)
 	}
 	return t.abandon(checkpoint, "a task before it in the job declined the checkpoint")
 }
 
-// channelClosed notes the end of a channel, which may complete an alignment.
-func (t *Task) channelClosed(g *gateInput, channel int) error {
-	c := &t.aligner.channels[g.first+channel]
-	if c.closed {
+// channelsEnded notes channels that have come to their end, which may complete an alignment.
+func (t *Task) channelsEnded(g *gateInput) error {
+	if g.gate.NumEnded() == g.ended {
 		return nil
 	}
-	c.closed = true
-	t.aligner.open--
-	t.snapshot.stopRecording(0, g, channel)
+	g.ended = g.gate.NumEnded()
+	for c := range g.gate.Channels() {
+		if st := &t.aligner.channels[g.first+c]; !st.closed && g.gate.Ended(c) {
+			st.closed = true
+			t.aligner.open--
+		}
+	}
 	for _, p := range append([]*alignment(nil), t.aligner.pending...) {
 		if err := t.maybeAligned(p); err != nil {
 			return err

@@ -25,6 +25,8 @@ type gateInput struct {
 	index int
 	gate  Gate
 	input *input
+	// ended is Gate.NumEnded as of the last look.
+	ended int
 	// first is the number of its channel 0 among those of the task, firstInInput among the input's.
 	first, firstInInput int
 }
@@ -71,7 +73,13 @@ func (t *Task) open() error {
 	if err := t.chain.open(); err != nil {
 		return err
 	}
-	return t.openRecovered()
+	if err := t.restoreChannels(); err != nil {
+		return err
+	}
+	for _, g := range t.o.Gates {
+		g.Connect()
+	}
+	return nil
 }
 
 // openFinished replays the end of a task that had finished before the checkpoint.
@@ -126,9 +134,6 @@ func (t *Task) connectInputs() error {
 
 // pollInput does one step on the inputs; more is false if there is nothing to read.
 func (t *Task) pollInput() (more bool, err error) {
-	if t.recover != nil {
-		return true, t.feedRecovered()
-	}
 	if read, err := t.pollPriority(); read || err != nil {
 		return true, err
 	}
@@ -140,8 +145,20 @@ func (t *Task) pollInput() (more bool, err error) {
 		if t.next++; t.next == len(t.gates) {
 			t.next = 0
 		}
-		if channel, e, ok := g.gate.Poll(); ok {
-			return true, t.element(g, channel, e)
+		channel, e, ok, err := g.gate.Poll()
+		if err != nil {
+			return false, err
+		}
+		if ok {
+			if err := t.element(g, channel, e); err != nil {
+				return false, err
+			}
+		}
+		if err := t.announced(g); err != nil {
+			return false, err
+		}
+		if err := t.channelsEnded(g); err != nil || ok {
+			return true, err
 		}
 	}
 	return false, nil
@@ -166,11 +183,6 @@ func (t *Task) deliver() error {
 
 // element handles one element of a channel.
 func (t *Task) element(g *gateInput, channel int, e stream.Element) error {
-	if e.Kind <= stream.KindLatency {
-		if err := t.snapshot.record(g, channel, &e); err != nil {
-			return err
-		}
-	}
 	in, ch := g.input, g.firstInInput+channel
 	switch e.Kind {
 	case stream.KindBatch:
@@ -190,8 +202,6 @@ func (t *Task) element(g *gateInput, channel int, e stream.Element) error {
 		return t.cancelBarrier(uint64(e.Watermark))
 	case stream.KindEndOfInput:
 		return t.endOfInput(in, ch, e.Drained)
-	case stream.KindClose:
-		return t.channelClosed(g, channel)
 	}
 	return nil
 }
@@ -284,13 +294,8 @@ func (t *Task) maybeEnd() error {
 	return nil
 }
 
-// end closes the outputs: nothing comes after it.
+// end lets the task be closed: nothing comes after it.
 func (t *Task) end() error {
-	for _, p := range t.o.Partitions {
-		if err := p.Broadcast(stream.Element{Kind: stream.KindClose}); err != nil {
-			return err
-		}
-	}
 	t.phase = phaseClosing
 	return nil
 }

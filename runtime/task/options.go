@@ -25,6 +25,7 @@ import (
 	"goflink/graph"
 	"goflink/internal/host"
 	"goflink/operator"
+	"goflink/runtime/dataplane"
 	"goflink/runtime/metric"
 )
 
@@ -63,22 +64,37 @@ type Options struct {
 }
 
 // Gate is the consuming end of one input (runtime/dataplane implements it). The task's goroutine
-// calls it; OnReadable may be called back by any.
+// calls it; the function of OnReadable may be called by any.
 type Gate interface {
 	// Channels is the number of channels.
 	Channels() int
-	// Poll takes the next element, if there is one in a channel that is not blocked.
-	Poll() (channel int, e stream.Element, ok bool)
-	// PollPriority takes an unaligned barrier that has overtaken what is queued in its channel;
-	// overtaken are the elements that it overtook on this side of a connection.
-	PollPriority() (channel int, e stream.Element, overtaken []stream.Element, ok bool)
+	// OnReadable sets the function that is called when Poll or PollPriority may have something.
+	OnReadable(f func())
+	// Connect asks for the partitions to read.
+	Connect()
+	// Poll takes the next element, if there is one in a channel that is not blocked; barriers that
+	// overtook come first.
+	Poll() (channel int, e stream.Element, ok bool, err error)
+	// PollPriority takes a barrier that overtook what is queued in its channel.
+	PollPriority() (channel int, e stream.Element, ok bool, err error)
+	// Announced returns, once, an aligned barrier with a timeout that is queued somewhere.
+	Announced() *stream.Barrier
 	// Block keeps Poll from returning elements of the channel, Unblock ends that.
 	Block(channel int)
 	Unblock(channel int)
-	// OnReadable sets the function that is called when Poll or PollPriority may have something.
-	OnReadable(f func())
-	// Close ends the reading; err is nil after the last element.
-	Close(err error)
+	// NumEnded counts the channels that are Ended: no element will come from them any more.
+	NumEnded() int
+	Ended(channel int) bool
+	// StartCapture hands to sink the encoded elements that precede the checkpoint's barrier in
+	// their channel and have not been polled; StopCapture ends that.
+	StartCapture(checkpoint uint64, sink dataplane.CaptureFunc) error
+	StopCapture()
+	// ConvertToUnaligned makes queued aligned barriers of the checkpoint overtake.
+	ConvertToUnaligned(checkpoint uint64) (found int, err error)
+	// Restore gives a channel encoded elements that come before all others.
+	Restore(channel int, state []byte)
+	// Close leaves all channels.
+	Close()
 }
 
 // Partition is the producing end of one result (runtime/dataplane implements it).
@@ -88,15 +104,12 @@ type Partition interface {
 	Available() bool
 	// OnAvailable sets the function that is called when Available may have become true.
 	OnAvailable(f func())
-	// BroadcastUnaligned puts the barrier before all that is queued and returns that, per channel.
-	BroadcastUnaligned(b *stream.Barrier) (overtaken [][]stream.Element, err error)
-	// Convert makes a queued aligned barrier overtake, like BroadcastUnaligned; channels that have
-	// passed it on already are left alone.
-	Convert(b *stream.Barrier) (overtaken [][]stream.Element, err error)
-	// OnBarrierGone calls f once no channel holds the barrier any more.
-	OnBarrierGone(checkpoint uint64, f func())
-	// Close ends the writing: with nil after the last element, else the readers see err.
-	Close(err error)
+	// BroadcastBarrierUnaligned puts the barrier before all that is queued and returns that, encoded,
+	// per channel.
+	BroadcastBarrierUnaligned(b *stream.Barrier) ([][]byte, error)
+	// Close ends the writing after the last element; Fail ends it with an error that readers see.
+	Close()
+	Fail(err error)
 }
 
 // OperatorStates is the operator state of one operator, and its snapshot.
@@ -166,3 +179,8 @@ func (s *Shared) Load(name string, load func() (any, error)) (any, error) {
 	}
 	return v, err
 }
+
+var (
+	_ Gate      = (*dataplane.Gate)(nil)
+	_ Partition = (*dataplane.Partition)(nil)
+)

@@ -9,6 +9,7 @@ import (
 	"goflink/core/statebackend"
 	"goflink/core/stream"
 	"goflink/operator"
+	"goflink/runtime/dataplane"
 )
 
 var errEnded = errors.New("the task has ended")
@@ -22,9 +23,8 @@ type snapshots struct {
 	finalTaken uint64
 }
 
-// snapshot is the task's part of one checkpoint. It is acknowledged once three things are there: the
-// operators' state is written, all channels that are recorded have got their barrier, and no output
-// holds the barrier back any more.
+// snapshot is the task's part of one checkpoint. It is acknowledged once two things are there: the
+// operators' state is written, and all channels that are captured have got their barrier.
 type snapshot struct {
 	barrier *stream.Barrier
 	metrics statebackend.SnapshotMetrics
@@ -33,19 +33,14 @@ type snapshot struct {
 	// location is where the task's files of this checkpoint go.
 	location statebackend.Location
 	writing  bool
-	// recording holds what arrives on channels whose barrier is missing.
-	recording map[channelKey]*channelBytes
-	// captured is what was in flight, inputs and outputs.
-	inputs, outputs map[channelKey]*channelBytes
-	// converting counts partitions that still hold an aligned barrier that may turn unaligned.
-	converting map[int]bool
-	stopTimer  func()
+	// capturing says that barriers are missing, and channels are captured until they come.
+	capturing bool
+	// inputs and outputs are what was in flight, encoded.
+	inputs, outputs map[channelKey][]byte
 }
 
 // channelKey names a channel of a gate (an input edge) or a partition (a result).
 type channelKey struct{ edge, channel int }
-
-type channelBytes struct{ b []byte }
 
 func (s *snapshots) find(checkpoint uint64) *snapshot {
 	for _, a := range s.active {
@@ -67,82 +62,11 @@ func (s *snapshots) remove(p *snapshot) {
 	}
 }
 
-// record adds an element that was polled to the snapshots that record its channel.
-func (s *snapshots) record(g *gateInput, channel int, e *stream.Element) error {
-	if len(s.active) == 0 || e.Kind != stream.KindBatch {
-		return nil
-	}
-	for _, a := range s.active {
-		if c := a.recording[channelKey{g.index, channel}]; c != nil {
-			if err := c.add(e.Batch, 0); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (c *channelBytes) add(b stream.Carrier, from int) (err error) {
-	c.b, err = b.Encode(c.b, from, b.Len())
-	return err
-}
-
-// overtaken adds what a barrier overtook on this side of a connection.
-func (s *snapshots) overtaken(cp uint64, g *gateInput, channel int, es []stream.Element) error {
-	a := s.find(cp)
-	if a == nil {
-		return nil
-	}
-	return capture(a.inputs, channelKey{g.index, channel}, es)
-}
-
-func capture(into map[channelKey]*channelBytes, k channelKey, es []stream.Element) error {
-	for _, e := range es {
-		if e.Kind != stream.KindBatch {
-			continue
-		}
-		c := into[k]
-		if c == nil {
-			c = &channelBytes{}
-			into[k] = c
-		}
-		if err := c.add(e.Batch, 0); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// stopRecording ends the recording of a channel for a checkpoint, or for all (0).
-func (s *snapshots) stopRecording(cp uint64, g *gateInput, channel int) {
-	for _, a := range s.active {
-		if cp != 0 && a.barrier.Checkpoint != cp {
-			continue
-		}
-		k := channelKey{g.index, channel}
-		if c := a.recording[k]; c != nil {
-			delete(a.recording, k)
-			if len(c.b) > 0 {
-				merge(a.inputs, k, c)
-			}
-		}
-	}
-}
-
-func merge(into map[channelKey]*channelBytes, k channelKey, c *channelBytes) {
-	if have := into[k]; have != nil {
-		have.b = append(have.b, c.b...)
-		return
-	}
-	into[k] = c
-}
-
 // take takes the task's part of a checkpoint: b is what is sent on, began when its first barrier came.
 func (t *Task) take(b *stream.Barrier, began int64) error {
 	now := t.o.Host.Now()
-	s := &snapshot{barrier: b, recording: map[channelKey]*channelBytes{},
-		inputs: map[channelKey]*channelBytes{}, outputs: map[channelKey]*channelBytes{},
-		converting: map[int]bool{}, writing: true}
+	s := &snapshot{barrier: b, inputs: map[channelKey][]byte{}, outputs: map[channelKey][]byte{},
+		writing: true}
 	s.metrics.StartDelay = max(0, began-b.Triggered*int64(time.Millisecond))
 	s.metrics.Alignment = now.UnixNano() - began
 	s.metrics.Unaligned = b.Alignment == stream.Unaligned
@@ -151,8 +75,8 @@ func (t *Task) take(b *stream.Barrier, began int64) error {
 	if t.snapshot.final && t.snapshot.finalTaken == 0 {
 		t.snapshot.finalTaken = b.Checkpoint
 	}
-	if b.Alignment == stream.Unaligned {
-		if err := t.startRecording(s); err != nil {
+	if b.Alignment == stream.Unaligned && t.aligner != nil && !t.keepAligned {
+		if err := t.startCapture(s); err != nil {
 			return err
 		}
 	}
@@ -173,33 +97,41 @@ func (t *Task) take(b *stream.Barrier, began int64) error {
 	return nil
 }
 
-// startRecording captures the unread rest of the current batch and begins to record the channels
-// whose barrier has not come.
-func (t *Task) startRecording(s *snapshot) error {
-	for i := range t.gates {
-		g := &t.gates[i]
-		for c := range g.gate.Channels() {
-			st := &t.aligner.channels[g.first+c]
-			if !st.closed && st.barrier < s.barrier.Checkpoint {
-				s.recording[channelKey{g.index, c}] = &channelBytes{}
-			}
+// startCapture keeps the unread rest of the current batch and captures what comes on each channel
+// before its barrier.
+func (t *Task) startCapture(s *snapshot) (err error) {
+	s.capturing = true
+	if c := &t.cur; c.batch != nil {
+		k := channelKey{c.in.index, c.channel}
+		s.inputs[k], err = dataplane.AppendRecords(s.inputs[k], c.batch, c.pos, c.batch.Len())
+		if err != nil {
+			return err
 		}
 	}
-	if t.cur.batch == nil {
-		return nil
+	for i := range t.gates {
+		index := t.gates[i].index
+		sink := func(channel int, state []byte) error {
+			k := channelKey{index, channel}
+			s.inputs[k] = append(s.inputs[k], state...)
+			return nil
+		}
+		if err := t.gates[i].gate.StartCapture(s.barrier.Checkpoint, sink); err != nil {
+			return err
+		}
 	}
-	rest := &channelBytes{}
-	var err error
-	if rest.b, err = t.cur.batch.Encode(nil, t.cur.pos, t.cur.batch.Len()); err != nil {
-		return err
-	}
-	k := channelKey{t.cur.in.index, t.cur.channel}
-	if c := s.recording[k]; c != nil {
-		c.b = rest.b
-	} else {
-		merge(s.inputs, k, rest)
-	}
+	t.captured = s.barrier.Checkpoint
 	return nil
+}
+
+// stopCapture ends the capture for a checkpoint, if it is the one that is captured.
+func (t *Task) stopCapture(checkpoint uint64) {
+	if t.captured != checkpoint || checkpoint == 0 {
+		return
+	}
+	t.captured = 0
+	for i := range t.gates {
+		t.gates[i].gate.StopCapture()
+	}
 }
 
 // sendBarrier flushes the outputs and sends the barrier on.
@@ -209,78 +141,23 @@ func (t *Task) sendBarrier(s *snapshot) error {
 	}
 	b := s.barrier
 	for i, p := range t.o.Partitions {
-		keep := t.o.Vertex.Results[i].KeepAligned
-		if b.Alignment == stream.Unaligned && !keep {
-			overtaken, err := p.BroadcastUnaligned(b)
-			if err != nil {
-				return err
-			}
-			if err := captureAll(s.outputs, i, overtaken); err != nil {
+		if b.Alignment != stream.Unaligned || t.o.Vertex.Results[i].KeepAligned {
+			if err := p.Broadcast(stream.Element{Kind: stream.KindBarrier, Barrier: b}); err != nil {
 				return err
 			}
 			continue
 		}
-		if err := p.Broadcast(stream.Element{Kind: stream.KindBarrier, Barrier: b}); err != nil {
-			return err
-		}
-		if b.Alignment == stream.Aligned && b.AlignTimeout > 0 && !keep {
-			t.watchBarrier(s, i)
-		}
-	}
-	if len(s.converting) > 0 {
-		s.stopTimer = t.o.Host.After(alignWait(t.o.Host.Now(), b), func() {
-			t.post(func() error { return t.convert(s) })
-		})
-	}
-	return nil
-}
-
-func alignWait(now time.Time, b *stream.Barrier) time.Duration {
-	return max(0, time.UnixMilli(b.Triggered+b.AlignTimeout).Sub(now))
-}
-
-func captureAll(into map[channelKey]*channelBytes, edge int, overtaken [][]stream.Element) error {
-	for c, es := range overtaken {
-		if err := capture(into, channelKey{edge, c}, es); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// watchBarrier holds the acknowledgement until partition i has passed the barrier on, or the barrier
-// has overtaken what is before it.
-func (t *Task) watchBarrier(s *snapshot, i int) {
-	s.converting[i] = true
-	t.o.Partitions[i].OnBarrierGone(s.barrier.Checkpoint, func() {
-		t.post(func() error {
-			delete(s.converting, i)
-			return t.maybeAcknowledge(s)
-		})
-	})
-}
-
-// convert lets the barrier overtake where it is still queued: the alignment takes too long.
-func (t *Task) convert(s *snapshot) error {
-	if t.snapshot.find(s.barrier.Checkpoint) != s {
-		return nil
-	}
-	b := *s.barrier
-	b.Alignment = stream.Unaligned
-	for i, p := range t.o.Partitions {
-		if !s.converting[i] {
-			continue
-		}
-		overtaken, err := p.Convert(&b)
+		overtaken, err := p.BroadcastBarrierUnaligned(b)
 		if err != nil {
 			return err
 		}
-		delete(s.converting, i)
-		if err := captureAll(s.outputs, i, overtaken); err != nil {
-			return err
+		for c, state := range overtaken {
+			if len(state) > 0 {
+				s.outputs[channelKey{i, c}] = state
+			}
 		}
 	}
-	return t.maybeAcknowledge(s)
+	return nil
 }
 
 // write is the asynchronous part of one operator's snapshot.
@@ -369,23 +246,12 @@ func (t *Task) write(ctx context.Context, s *snapshot, writes []write) {
 	})
 }
 
-// channelsComplete is called when all barriers of an unaligned checkpoint are there.
-func (s *snapshots) channelsComplete(t *Task, checkpoint uint64) {
-	if a := s.find(checkpoint); a != nil {
-		t.post(func() error { return t.maybeAcknowledge(a) })
-	}
-}
-
 // maybeAcknowledge reports the snapshot once everything of it is there.
 func (t *Task) maybeAcknowledge(s *snapshot) error {
-	if s.writing || len(s.recording) > 0 || len(s.converting) > 0 ||
-		t.snapshot.find(s.barrier.Checkpoint) != s {
+	if s.writing || s.capturing || t.snapshot.find(s.barrier.Checkpoint) != s {
 		return nil
 	}
 	t.snapshot.remove(s)
-	if s.stopTimer != nil {
-		s.stopTimer()
-	}
 	if len(s.inputs)+len(s.outputs) == 0 {
 		t.acknowledge(s)
 		return t.maybeEnd()
@@ -420,7 +286,7 @@ func (t *Task) writeChannels(ctx context.Context, s *snapshot) error {
 	return err
 }
 
-func writeAll(ctx context.Context, l statebackend.Location, m map[channelKey]*channelBytes,
+func writeAll(ctx context.Context, l statebackend.Location, m map[channelKey][]byte,
 	metrics *statebackend.SnapshotMetrics) ([]statebackend.ChannelHandle, error) {
 	var hs []statebackend.ChannelHandle
 	for _, k := range sortedKeys(m) {
@@ -428,7 +294,7 @@ func writeAll(ctx context.Context, l statebackend.Location, m map[channelKey]*ch
 		if err != nil {
 			return nil, err
 		}
-		if _, err := w.Write(m[k].b); err != nil {
+		if _, err := w.Write(m[k]); err != nil {
 			w.Discard()
 			return nil, err
 		}
@@ -436,7 +302,7 @@ func writeAll(ctx context.Context, l statebackend.Location, m map[channelKey]*ch
 		if err != nil {
 			return nil, err
 		}
-		metrics.ChannelBytes += int64(len(m[k].b))
+		metrics.ChannelBytes += int64(len(m[k]))
 		hs = append(hs, statebackend.ChannelHandle{Edge: k.edge, Channel: k.channel,
 			Contents: blob})
 	}
@@ -455,9 +321,7 @@ func (t *Task) snapshotFailed(s *snapshot, err error) error {
 
 func (t *Task) dropSnapshot(s *snapshot) {
 	t.snapshot.remove(s)
-	if s.stopTimer != nil {
-		s.stopTimer()
-	}
+	t.stopCapture(s.barrier.Checkpoint)
 	if t.snapshot.finalTaken == s.barrier.Checkpoint {
 		t.snapshot.finalTaken = 0
 	}

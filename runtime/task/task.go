@@ -46,10 +46,11 @@ type Task struct {
 	async  atomic.Int64
 	cancel atomic.Bool
 
-	step     stepper
-	next     int
-	cur      current
-	recover  *recovered
+	step stepper
+	next int
+	cur  current
+	// captured is the checkpoint that the gates capture channel state for, or 0.
+	captured uint64
 	err      error
 	io       IO
 	since    time.Time
@@ -120,7 +121,7 @@ func (t *Task) Cancel() {
 	t.stop()
 	// Who is blocked in a step, putting a batch into a full channel, returns by this.
 	for _, p := range t.o.Partitions {
-		p.Close(ErrCancelled)
+		p.Fail(ErrCancelled)
 	}
 	t.wake()
 }
@@ -260,12 +261,15 @@ func (t *Task) close(err error) {
 			t.err = cerr
 		}
 	}
-	end := t.err
 	for _, p := range t.o.Partitions {
-		p.Close(end)
+		if t.err != nil {
+			p.Fail(t.err)
+		} else {
+			p.Close()
+		}
 	}
 	for _, g := range t.o.Gates {
-		g.Close(end)
+		g.Close()
 	}
 	t.cur.release()
 }
