@@ -141,7 +141,8 @@ func TestOneAliasOfTwoOptions(t *testing.T) {
 func TestMergeAcrossSpellings(t *testing.T) {
 	file := newForTest(FileOrigin("conf/config.yaml", 1), "state.backend.type=pebble",
 		"restart-strategy=none", "parallelism.default=2")
-	dynamic := newForTest(OriginDynamic, "state.backend=hashmap", "restart-strategy.type=fixed-delay")
+	dynamic := newForTest(OriginDynamic, "state.backend=hashmap",
+		"restart-strategy.type=fixed-delay")
 	file.Merge(dynamic)
 	if b, err := Get(file, StateBackendType); b != HashMapBackend || err != nil {
 		t.Errorf("backend %q, %v", b, err)
@@ -182,7 +183,8 @@ func TestMapOptions(t *testing.T) {
 		t.Error(err)
 	}
 	r := newForTest(OriginProgram, "metrics.reporter.prom.port=9249", "metrics.reporter.prom.x.y=1",
-		"metrics.reporter.promised.port=1", "metrics.reporter.prom=0").Below("metrics.reporter.prom")
+		"metrics.reporter.promised.port=1", "metrics.reporter.prom=0").
+		Below("metrics.reporter.prom")
 	if !maps.Equal(r.ToMap(), map[string]string{"port": "9249", "x.y": "1"}) {
 		t.Errorf("below a prefix: %v", r.Entries())
 	}

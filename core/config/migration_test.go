@@ -35,8 +35,8 @@ func TestFilesWrittenForFlink(t *testing.T) {
 		t.Errorf("state %+v, %v", settings, err)
 	}
 	restart, err := ResolveRestartStrategy(old, true)
-	if want := (RestartStrategy{Kind: FixedDelay, Attempts: 3, Delay: 10 * time.Second}); err != nil ||
-		restart != want {
+	fixed := RestartStrategy{Kind: FixedDelay, Attempts: 3, Delay: 10 * time.Second}
+	if err != nil || restart != fixed {
 		t.Errorf("restart strategy %+v, %v", restart, err)
 	}
 	checkpoints, err := ResolveCheckpointing(old)
@@ -52,7 +52,8 @@ func TestFilesWrittenForFlink(t *testing.T) {
 		t.Errorf("JobManager %v, %v; the current name goes before jobmanager.heap.size", v, err)
 	}
 	notices := strings.Join(old.Notices(), "\n")
-	for _, part := range []string{"jobmanager.heap.size (file", "state.backend is state.backend.type",
+	for _, part := range []string{"jobmanager.heap.size (file",
+		"state.backend is state.backend.type",
 		"env.java.opts, env.java.opts.taskmanager, classloader.resolve-order"} {
 		if !strings.Contains(notices, part) {
 			t.Errorf("notices lack %q:\n%s", part, notices)

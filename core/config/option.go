@@ -224,7 +224,7 @@ func Float(key string, def float64, desc string, attrs ...Attr) Option[float64] 
 	}
 	expected := "a decimal number"
 	if t.minFloat != nil {
-		expected += fmt.Sprintf(" from %s to %s", formatFloat(*t.minFloat), formatFloat(*t.maxFloat))
+		expected += " from " + formatFloat(*t.minFloat) + " to " + formatFloat(*t.maxFloat)
 	}
 	return newOptionWith(key, def, desc, form[float64]{
 		kind: "Float", expected: expected, example: formatFloat(def),

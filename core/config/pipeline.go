@@ -60,7 +60,8 @@ var (
 		"Parallelism by job vertex id; it replaces that of the submitted job.", NoDefault())
 
 	PipelineVertexDescriptionMode = Enum("pipeline.vertex-description-mode", "TREE",
-		[]string{"TREE", "CASCADING"}, "How the operators of a chain are listed in its description.")
+		[]string{"TREE", "CASCADING"},
+		"How the operators of a chain are listed in its description.")
 
 	PipelineVertexIndexPrefix = Bool("pipeline.vertex-name-include-index-prefix", false,
 		"Whether the name of a vertex starts with its topological index.")

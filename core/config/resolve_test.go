@@ -18,9 +18,11 @@ func TestResolveState(t *testing.T) {
 	}{
 		{"R101: nothing set", nil, HashMapBackend, JobManagerStorage},
 		{"only a directory", []string{dir}, HashMapBackend, FileSystemStorage},
-		{"jobmanager", []string{"state.backend=jobmanager", dir}, HashMapBackend, JobManagerStorage},
+		{"jobmanager", []string{"state.backend=jobmanager", dir}, HashMapBackend,
+			JobManagerStorage},
 		{"memory", []string{"state.backend=memory"}, HashMapBackend, JobManagerStorage},
-		{"filesystem", []string{"state.backend=filesystem", dir}, HashMapBackend, FileSystemStorage},
+		{"filesystem", []string{"state.backend=filesystem", dir}, HashMapBackend,
+			FileSystemStorage},
 		{"rocksdb", []string{"state.backend=rocksdb", dir}, PebbleBackend, FileSystemStorage},
 		{"pebble", []string{"state.backend.type=pebble"}, PebbleBackend, JobManagerStorage},
 		{"forst", []string{"state.backend.type=forst", dir}, PebbleBackend, FileSystemStorage},
@@ -36,7 +38,8 @@ func TestResolveState(t *testing.T) {
 		}
 	}
 	for set, parts := range map[string][]string{
-		"state.backend=filesystem": {`"state.backend"`, "filesystem", "execution.checkpointing.dir"},
+		"state.backend=filesystem": {`"state.backend"`, "filesystem",
+			"execution.checkpointing.dir"},
 		"state.checkpoint-storage=filesystem": {`"state.checkpoint-storage"`,
 			"execution.checkpointing.dir"},
 		"state.backend=mongodb":                     {"one of hashmap, pebble"},
@@ -76,7 +79,8 @@ func TestResolveRestartStrategy(t *testing.T) {
 			RestartStrategy{Kind: FixedDelay, Attempts: UnlimitedAttempts, Delay: time.Second}},
 		{"none with checkpoints", []string{"restart-strategy=none"}, true,
 			RestartStrategy{Kind: NoRestart}},
-		{"only attempts with checkpoints", []string{"restart-strategy.fixed-delay.attempts=3"}, true,
+		{"only attempts with checkpoints", []string{"restart-strategy.fixed-delay.attempts=3"},
+			true,
 			RestartStrategy{Kind: FixedDelay, Attempts: 3, Delay: time.Second}},
 		{"fixed-delay", []string{"restart-strategy=fixed-delay",
 			"restart-strategy.fixed-delay.attempts=3", "restart-strategy.fixed-delay.delay=10 s"},
@@ -116,20 +120,21 @@ func TestResolveCheckpointing(t *testing.T) {
 	if err != nil || got != want {
 		t.Errorf("nothing set: %+v, %v", got, err)
 	}
-	got, err = ResolveCheckpointing(newForTest(OriginDynamic, "execution.checkpointing.interval=1 s"))
+	const everySecond = "execution.checkpointing.interval=1 s"
+	got, err = ResolveCheckpointing(newForTest(OriginDynamic, everySecond))
 	if err != nil || !got.Enabled || got.IntervalDuringBacklog != time.Second {
 		t.Errorf("interval set: %+v, %v", got, err)
 	}
-	got, err = ResolveCheckpointing(newForTest(OriginDynamic, "execution.checkpointing.interval=1 s",
+	got, err = ResolveCheckpointing(newForTest(OriginDynamic, everySecond,
 		"execution.checkpointing.interval-during-backlog=0"))
 	if err != nil || got.IntervalDuringBacklog != 0 {
 		t.Errorf("none during backlog: %+v, %v", got, err)
 	}
-	_, err = ResolveCheckpointing(newForTest(OriginDynamic, "execution.checkpointing.interval=1 s",
+	_, err = ResolveCheckpointing(newForTest(OriginDynamic, everySecond,
 		"execution.checkpointing.interval-during-backlog=100 ms"))
 	expectParts(t, "backlog", err, []string{"interval-during-backlog", "at least", "(1 s)"})
-	_, err = ResolveCheckpointing(newForTest(OriginDynamic, "execution.checkpointing.unaligned=true",
-		"execution.checkpointing.mode=AT_LEAST_ONCE"))
+	_, err = ResolveCheckpointing(newForTest(OriginDynamic,
+		"execution.checkpointing.unaligned=true", "execution.checkpointing.mode=AT_LEAST_ONCE"))
 	expectParts(t, "unaligned at least once", err,
 		[]string{`"execution.checkpointing.unaligned"`, "execution.checkpointing.mode"})
 }

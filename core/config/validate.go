@@ -136,7 +136,8 @@ func (c *Configuration) Notices() []string {
 			used, _ := c.entryOf(o.Key, o.aliases)
 			switch {
 			case used.Key != e.Key:
-				lines = append(lines, fmt.Sprintf("%s (%s) is ignored: %s (%s) sets the same option",
+				lines = append(lines, fmt.Sprintf(
+					"%s (%s) is ignored: %s (%s) sets the same option",
 					e.Key, e.Origin, used.Key, used.Origin))
 			case o.Key != e.Key:
 				former = append(former, e.Key+" is "+o.Key)
@@ -171,7 +172,9 @@ func Sensitive(key string) bool {
 		strings.Contains(k, "appmaster.delegation.token") {
 		return false
 	}
-	return slices.ContainsFunc(sensitiveParts, func(p string) bool { return strings.Contains(k, p) })
+	return slices.ContainsFunc(sensitiveParts, func(part string) bool {
+		return strings.Contains(k, part)
+	})
 }
 
 // Redacted returns a copy whose sensitive values are replaced by asterisks, for display.

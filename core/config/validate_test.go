@@ -102,7 +102,8 @@ func TestUnknownKeys(t *testing.T) {
 		err := c.Validate()
 		var u *UnknownKeyError
 		var v *ValidationError
-		if !errors.As(err, &u) || u.Key != key || u.Origin != OriginDynamic || u.Nearest != nearest {
+		if !errors.As(err, &u) || u.Key != key || u.Origin != OriginDynamic ||
+			u.Nearest != nearest {
 			t.Errorf("%s: %v; want a hint to %q", key, err, nearest)
 			continue
 		}

@@ -112,7 +112,9 @@ func TestParseBoolIntFloat(t *testing.T) {
 			t.Errorf("%q read as %v", in, got)
 		}
 	}
-	for in, want := range map[string]int64{"4": 4, " -1 ": -1, "9223372036854775807": math.MaxInt64} {
+	for in, want := range map[string]int64{
+		"4": 4, " -1 ": -1, "9223372036854775807": math.MaxInt64,
+	} {
 		if got, err := ParseInt(in); err != nil || got != want {
 			t.Errorf("%q read as %v, %v", in, got, err)
 		}

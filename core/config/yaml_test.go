@@ -69,7 +69,8 @@ pipeline.name: true
 	if got := c.Entries(); !slices.Equal(got, want) {
 		for i := range max(len(got), len(want)) {
 			if i >= len(got) || i >= len(want) || got[i] != want[i] {
-				t.Fatalf("entry %d: %q, want %q", i, got[min(i, len(got)-1)], want[min(i, len(want)-1)])
+				t.Fatalf("from entry %d on: %q, want %q", i, got[min(i, len(got)):],
+					want[min(i, len(want)):])
 			}
 		}
 	}

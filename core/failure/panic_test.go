@@ -33,7 +33,8 @@ func TestCatch(t *testing.T) {
 		name, message, first string
 		f                    func() error
 	}{
-		{"value", "panic: boom", "failure.userPanics(", func() error { userPanics("boom"); return nil }},
+		{"value", "panic: boom", "failure.userPanics(",
+			func() error { userPanics("boom"); return nil }},
 		{"index", "panic: runtime error: index out of range [3] with length 0", "failure.userMap(",
 			func() error { return fmt.Errorf("%d", userMap(nil, 3)) }},
 		{"nil pointer", "panic: runtime error: invalid memory address or nil pointer dereference",
@@ -142,7 +143,8 @@ func TestInfoLimits(t *testing.T) {
 		many[i] = errors.New(strings.Repeat("é", 5000))
 	}
 	i := InfoOf(InTask(errors.Join(many...), strings.Repeat("t", 5000)))
-	if len(i.Message) > MaxMessageBytes || len(i.Roots) != MaxRoots || len(i.TaskName) > MaxTaskBytes {
+	if len(i.Message) > MaxMessageBytes || len(i.Roots) != MaxRoots ||
+		len(i.TaskName) > MaxTaskBytes {
 		t.Errorf("message %d, roots %d, task %d", len(i.Message), len(i.Roots), len(i.TaskName))
 	}
 	sent := Info{Message: strings.Repeat("m", 1<<20), Stack: strings.Repeat("s", 1<<20),

@@ -59,7 +59,8 @@ func TestTaskManager(t *testing.T) {
 		{"R116: process 1728m", tm("process.size=1728m"), base},
 		// 0.1/0.9 of 1536 MiB is 170.7 MiB, so the minimum of the overhead applies.
 		{"the same from flink.size", tm("flink.size=1280m"), base},
-		{"the same from task heap and managed", tm("task.heap.size=384m", "managed.size=512m"), base},
+		{"the same from task heap and managed",
+			tm("task.heap.size=384m", "managed.size=512m"), base},
 		{"all that agree", tm("process.size=1728m", "flink.size=1280m", "task.heap.size=384m",
 			"managed.size=512m"), base},
 		{"former key", []string{"taskmanager.heap.mb=1728"}, base},
@@ -82,9 +83,11 @@ func TestTaskManager(t *testing.T) {
 			"task.off-heap.size=40m"), with(func(m *TaskManagerMemory) {
 			m.Managed, m.TaskOffHeap, m.TaskHeap, m.GoLimit = 600*mb, 40*mb, 256*mb, 1496*mb
 		})},
-		{"task heap leaves the rest to the network", tm("process.size=1728m", "task.heap.size=300m"),
+		{"task heap leaves the rest to the network",
+			tm("process.size=1728m", "task.heap.size=300m"),
 			with(func(m *TaskManagerMemory) { m.TaskHeap, m.Network = 300*mb, 212*mb })},
-		{"network is the inverse fraction of the others", tm("task.heap.size=1g", "managed.size=1g"),
+		{"network is the inverse fraction of the others",
+			tm("task.heap.size=1g", "managed.size=1g"),
 			TaskManagerMemory{
 				FrameworkHeap: 128 * mb, FrameworkOffHeap: 128 * mb, TaskHeap: 1024 * mb,
 				Managed: 1024 * mb, Network: 268435456, Flink: 2560 * mb, Metaspace: 256 * mb,
@@ -99,7 +102,8 @@ func TestTaskManager(t *testing.T) {
 			with(func(m *TaskManagerMemory) {
 				m.Process, m.Overhead = 1800*mb, 264*mb
 			})},
-		{"slots", []string{"taskmanager.numberOfTaskSlots=4", "taskmanager.memory.segment-size=64kb"},
+		{"slots",
+			[]string{"taskmanager.numberOfTaskSlots=4", "taskmanager.memory.segment-size=64kb"},
 			with(func(m *TaskManagerMemory) { m.Slots, m.Segment = 4, 64<<10 })},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -128,7 +132,8 @@ func TestJobManager(t *testing.T) {
 		{"flink", jm("flink.size=1152m"), base},
 		{"heap", jm("heap.size=1g"), base},
 		{"heap and flink give off-heap", jm("heap.size=1000m", "flink.size=1152m"),
-			JobManagerMemory{1600 * mb, 1152 * mb, 1000 * mb, 152 * mb, 256 * mb, 192 * mb, 1408 * mb}},
+			JobManagerMemory{1600 * mb, 1152 * mb, 1000 * mb, 152 * mb, 256 * mb, 192 * mb,
+				1408 * mb}},
 		{"all that agree", jm("process.size=1600m", "flink.size=1152m", "heap.size=1g",
 			"off-heap.size=128m", "jvm-metaspace.size=256m"), base},
 		{"64 GiB", jm("process.size=64g"),
@@ -199,8 +204,10 @@ func TestContradictions(t *testing.T) {
 			[]string{"flink.size = 128mb (-D)", "off-heap.size = 128mb (default)"}},
 		{"JobManager heap above flink", jm("flink.size=1g", "heap.size=2g"),
 			[]string{"flink.size = 1gb (-D)", "heap.size = 2gb (-D)"}},
-		{"JobManager parts not the sum", jm("flink.size=1g", "heap.size=512m", "off-heap.size=128m"),
-			[]string{"flink.size = 1gb (-D)", "heap.size = 512mb (-D)", "off-heap.size = 128mb (-D)"}},
+		{"JobManager parts not the sum",
+			jm("flink.size=1g", "heap.size=512m", "off-heap.size=128m"),
+			[]string{"flink.size = 1gb (-D)", "heap.size = 512mb (-D)",
+				"off-heap.size = 128mb (-D)"}},
 		{"JobManager overhead", jm("flink.size=1g", "process.size=8g"),
 			[]string{"jobmanager.memory.jvm-overhead.max"}},
 	} {
@@ -281,8 +288,9 @@ func TestAnyMemory(t *testing.T) {
 
 func checkTaskManager(t *testing.T, c *config.Configuration, m TaskManagerMemory) {
 	t.Helper()
-	if m.Process != m.Flink+m.Metaspace+m.Overhead ||
-		m.Flink != m.FrameworkHeap+m.FrameworkOffHeap+m.TaskHeap+m.TaskOffHeap+m.Network+m.Managed ||
+	engine := m.FrameworkHeap + m.FrameworkOffHeap + m.TaskHeap + m.TaskOffHeap +
+		m.Network + m.Managed
+	if m.Process != m.Flink+m.Metaspace+m.Overhead || m.Flink != engine ||
 		m.GoLimit != m.Process-m.Overhead-m.TaskOffHeap || m.TaskHeap < 0 || m.GoLimit <= 0 {
 		t.Errorf("%v: parts do not add up: %+v", c.Entries(), m)
 	}

@@ -152,8 +152,8 @@ func (k *calc) networkFromRest(m *TaskManagerMemory, s span, others config.Memor
 	}
 	m.Network = m.Flink - others
 	if !s.contains(m.Network) {
-		k.fail(fmt.Errorf("memory: %s with %s and managed %v (%s) leaves %v for the network, which "+
-			"is outside %s and %s; change one of these sizes", whole,
+		k.fail(fmt.Errorf("memory: %s with %s and managed %v (%s) leaves %v for the network, "+
+			"which is outside %s and %s; change one of these sizes", whole,
 			k.show(config.TaskManagerMemoryTaskHeap), m.Managed, k.managedKey(), m.Network,
 			k.show(s.keys.min), k.show(s.keys.max)))
 	}
