@@ -3,6 +3,8 @@
 package id
 
 import (
+	"bytes"
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -136,3 +138,13 @@ type Partition struct {
 
 // String is the producing attempt and the index of the output.
 func (p Partition) String() string { return fmt.Sprintf("%s#%d", p.Producer, p.Output) }
+
+// Compare orders attempts by job, vertex, subtask and number: -1, 0 or 1.
+func (a Attempt) Compare(b Attempt) int {
+	return cmp.Or(
+		bytes.Compare(a.Job[:], b.Job[:]),
+		bytes.Compare(a.Vertex[:], b.Vertex[:]),
+		cmp.Compare(a.Subtask, b.Subtask),
+		cmp.Compare(a.Number, b.Number),
+	)
+}

@@ -83,6 +83,8 @@ type TaskDeployment struct {
 	// Vertex is the index of the vertex in the JobGraph.
 	Vertex  int
 	Inputs  []InputDeployment
+	// Outputs are the numbers of channels of the vertex's results: the consumers of this subtask.
+	Outputs []int
 	Restore *TaskRestore
 }
 
