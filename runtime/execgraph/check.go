@@ -32,9 +32,13 @@ func check(job *graph.JobGraph) (subtasks int, err error) {
 			return 0, fmt.Errorf("the job has more than %d subtasks: lower its parallelism",
 				MaxSubtasks)
 		}
+	}
+	for i := range job.Vertices {
 		if err := checkInputs(job, i); err != nil {
 			return 0, err
 		}
+	}
+	for i := range job.Vertices {
 		if err := checkResults(job, i); err != nil {
 			return 0, err
 		}
