@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -26,10 +27,26 @@ const (
 
 var shapedType = reflect.TypeFor[Shaped]()
 
-// shapeOf returns the shape of a struct type. The fields are checked because a struct that embeds
-// a tuple has its method too.
+// shapes caches shapeOf. It grows with the number of distinct Go types.
+var shapes sync.Map
+
+// shapeOf returns the shape of a type.
 func shapeOf(t reflect.Type) shape {
-	if t.Kind() != reflect.Struct || !t.Implements(shapedType) {
+	if t.Kind() != reflect.Struct {
+		return shapeStruct
+	}
+	if s, ok := shapes.Load(t); ok {
+		return s.(shape)
+	}
+	s := inspectShape(t)
+	shapes.Store(t, s)
+	return s
+}
+
+// inspectShape finds the shape of a struct type. The fields are checked because a struct that embeds
+// a tuple has its method too.
+func inspectShape(t reflect.Type) shape {
+	if !t.Implements(shapedType) {
 		return shapeStruct
 	}
 	switch reflect.Zero(t).Interface().(Shaped).TypeShape() {

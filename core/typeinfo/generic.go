@@ -101,6 +101,7 @@ func (n *node) appendGeneric(dst []byte, p unsafe.Pointer, depth int) ([]byte, e
 	if depth > MaxDepth {
 		return nil, errDepth
 	}
+	escapeContent(p)
 	v := view(n.typ, p)
 	if n.typ.Kind() != reflect.Interface {
 		return appendGob(append(dst, tagGob), v)

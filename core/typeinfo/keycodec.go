@@ -21,15 +21,21 @@ const (
 	keyTerminator = 0x01 // keyEscape keyTerminator: the end
 )
 
+// The bits of the one NaN that keys know: quiet, positive, without payload.
+const (
+	keyNaN32 = 0x7fc00000
+	keyNaN64 = 0x7ff8000000000000
+)
+
 // sortable64 returns bits whose unsigned order is the order of floats.
 func sortable64(f float64) uint64 {
-	if f != f {
-		f = math.NaN() // one NaN
-	}
-	if f == 0 {
-		f = 0 // not -0
-	}
 	b := math.Float64bits(f)
+	switch {
+	case math.IsNaN(f):
+		b = keyNaN64
+	case f == 0:
+		b = 0 // not -0
+	}
 	if b&signBit64 != 0 {
 		return ^b
 	}
@@ -40,7 +46,7 @@ func sortable32(f float32) uint32 {
 	b := math.Float32bits(f)
 	switch {
 	case f != f:
-		b = math.Float32bits(float32(math.NaN()))
+		b = keyNaN32
 	case f == 0:
 		b = 0
 	}

@@ -19,8 +19,9 @@ func (n *node) appendMap(dst []byte, p unsafe.Pointer, depth int) ([]byte, error
 		return nil, errDepth
 	}
 	if n.maps != nil {
-		return n.maps.append(dst, p), nil
+		return n.maps.append(dst, noescape(p)), nil
 	}
+	escapeContent(p)
 	m := view(n.typ, p)
 	count := m.Len()
 	dst = appendCount(dst, count, m.IsNil())
@@ -63,7 +64,7 @@ func (n *node) decodeMap(src []byte, p unsafe.Pointer, depth int) ([]byte, error
 		return nil, corrupt("map with %d entries whose keys take no bytes", count)
 	}
 	if n.maps != nil {
-		return n.maps.decode(src, p, count)
+		return n.maps.decode(src, noescape(p), count)
 	}
 	hint := firstChunk(count, n.key.size+n.elem.size+mapControlBytes, len(src), depth)
 	m := reflect.MakeMapWithSize(n.typ, hint)

@@ -108,12 +108,28 @@ type sliceHeader struct {
 
 // noescape hides p from escape analysis, as the standard library does for its builders. It is
 // for reflect views that end before the caller returns: without it each record on a caller's
-// stack would move to the heap.
+// stack would move to the heap. What p's memory refers to is not hidden: whoever copies it to the
+// heap calls escapeContent.
 //
 //go:nosplit
 func noescape(p unsafe.Pointer) unsafe.Pointer {
 	u := uintptr(p)
 	return *(*unsafe.Pointer)(unsafe.Pointer(&u))
+}
+
+// escaped is what escapeContent would write to if it ever ran; nothing sets on.
+var escaped struct {
+	on      bool
+	content unsafe.Pointer
+}
+
+// escapeContent tells escape analysis that what the memory at p refers to may be copied to the
+// heap, so that it has to lie there itself: the heap must not point into a stack. It does nothing
+// at run time.
+func escapeContent(p unsafe.Pointer) {
+	if escaped.on {
+		escaped.content = *(*unsafe.Pointer)(p)
+	}
 }
 
 // view returns the value of type t at p, for use before the caller returns.

@@ -99,6 +99,7 @@ func (c *ownCodec) release(s *ownScratch) {
 
 // append appends the length and the bytes of the value at p.
 func (c *ownCodec) append(dst []byte, p unsafe.Pointer) ([]byte, error) {
+	escapeContent(p)
 	s := c.scratch.Get().(*ownScratch)
 	s.elem.Set(view(c.typ, p))
 	dst, err := c.appendBytes(dst, s)

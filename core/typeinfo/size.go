@@ -140,6 +140,7 @@ func (m *meter) visited(k seenKey) bool {
 }
 
 func (m *meter) entries(n *node, p unsafe.Pointer, depth int) int {
+	escapeContent(p)
 	v := view(n.typ, p)
 	if v.IsNil() || m.visited(seenKey{p: v.UnsafePointer(), n: n}) {
 		return 0
@@ -162,6 +163,7 @@ func (m *meter) entries(n *node, p unsafe.Pointer, depth int) int {
 }
 
 func (m *meter) generic(n *node, p unsafe.Pointer, depth int) int {
+	escapeContent(p)
 	v := view(n.typ, p)
 	if n.typ.Kind() != reflect.Interface {
 		return opaqueSize(v, 0)

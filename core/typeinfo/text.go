@@ -101,33 +101,26 @@ func appendText(dst []byte, v reflect.Value, quote bool, depth int) []byte {
 func appendOwnText(dst []byte, v reflect.Value, depth int) ([]byte, bool) {
 	t := v.Type()
 	switch {
+	case !v.CanInterface() || t.Kind() == reflect.Interface:
+		return dst, false
 	case t == timeType:
-		if !v.CanInterface() {
-			return dst, false
-		}
 		return v.Interface().(time.Time).AppendFormat(dst, time.RFC3339Nano), true
-	case t.Kind() == reflect.Struct && shapeOf(t) != shapeStruct:
+	case shapeOf(t) != shapeStruct:
 		return appendShapeText(dst, v, depth), true
-	case t.Implements(errorType) || t.Implements(stringerType):
-	case t.Kind() != reflect.Pointer && t.Name() != "" &&
-		(reflect.PointerTo(t).Implements(errorType) || reflect.PointerTo(t).Implements(stringerType)):
+	case t.Kind() == reflect.Pointer && (t.Elem() == timeType || shapeOf(t.Elem()) != shapeStruct):
+		return dst, false // their methods are those of what they point to
+	case !speaks(t) && speaks(reflect.PointerTo(t)):
 		p := reflect.New(t)
-		if !v.CanInterface() {
-			return dst, false
-		}
 		p.Elem().Set(v)
 		v = p
-	default:
-		return dst, false
-	}
-	if !v.CanInterface() || v.Kind() == reflect.Interface {
-		return dst, false
-	}
-	if v.Kind() == reflect.Pointer && shapeOf(t.Elem()) != shapeStruct {
+	case !speaks(t):
 		return dst, false
 	}
 	return append(dst, callText(v.Interface())...), true
 }
+
+// speaks tells whether t has a text of its own.
+func speaks(t reflect.Type) bool { return t.Implements(errorType) || t.Implements(stringerType) }
 
 // callText calls the method; like package fmt it turns a panic into text.
 func callText(v any) (s string) {
@@ -265,8 +258,8 @@ func appendFloat(dst []byte, f float64, bits int) []byte {
 		return dst
 	}
 	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(f, 'e', -1, bits), "e")
-	if !strings.Contains(mantissa, ".") {
-		mantissa += ".0"
+	if len(strings.TrimPrefix(mantissa, "-")) == 1 { // Java wants two digits, the nearest ones
+		mantissa, exponent, _ = strings.Cut(strconv.FormatFloat(f, 'e', 1, bits), "e")
 	}
 	negative := exponent[0] == '-'
 	exponent = strings.TrimLeft(exponent, "+-0")
