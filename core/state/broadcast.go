@@ -124,20 +124,22 @@ func (s *broadcast[K, V]) Verify() error { return s.t.Verify() }
 
 // Freeze implements statebackend.OperatorPart. An element is the length of a key as uvarint, the key and
 // the value.
-func (s *broadcast[K, V]) Freeze() func(f func(element []byte) error) error {
-	frozen := s.t.Freeze(0)
-	return func(f func(element []byte) error) error {
-		defer frozen.Release()
-		if err := frozen.Sort(1, keygroup.Range{First: 0, Last: 0}); err != nil {
-			return err
-		}
-		var buf []byte
-		return frozen.Each(0, func(e *statebackend.Entry) error {
-			buf = binary.AppendUvarint(buf[:0], uint64(len(e.MapKey)))
-			buf = append(append(buf, e.MapKey...), e.Value...)
-			return f(buf)
-		})
+func (s *broadcast[K, V]) Freeze() statebackend.FrozenPart { return frozenMap{s.t.Freeze(0)} }
+
+// frozenMap is a snapshot of a broadcast map.
+type frozenMap struct{ statetable.Frozen }
+
+// Each implements statebackend.FrozenPart.
+func (m frozenMap) Each(f func(element []byte) error) error {
+	if err := m.Sort(1, keygroup.Range{First: 0, Last: 0}); err != nil {
+		return err
 	}
+	var buf []byte
+	return m.Frozen.Each(0, func(e *statebackend.Entry) error {
+		buf = binary.AppendUvarint(buf[:0], uint64(len(e.MapKey)))
+		buf = append(append(buf, e.MapKey...), e.Value...)
+		return f(buf)
+	})
 }
 
 // Restore implements statebackend.OperatorPart.

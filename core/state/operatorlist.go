@@ -143,18 +143,30 @@ func (l *operatorList[V]) Restore(schema, _ typeinfo.Snapshot, elements [][]byte
 }
 
 // Freeze implements statebackend.OperatorPart.
-func (l *operatorList[V]) Freeze() func(f func(element []byte) error) error {
-	vs := l.vs
-	return func(f func(element []byte) error) (err error) {
-		var buf []byte
-		for i := range vs {
-			if buf, err = l.typ.Append(buf[:0], &vs[i]); err != nil {
-				return fmt.Errorf("operator state %q, element %d: %w", l.name, i, err)
-			}
-			if err := f(buf); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
+func (l *operatorList[V]) Freeze() statebackend.FrozenPart {
+	return &frozenList[V]{l.name, l.typ, l.vs}
 }
+
+// frozenList is a snapshot of a list.
+type frozenList[V any] struct {
+	name string
+	typ  *typeinfo.Type[V]
+	vs   []V
+}
+
+// Each implements statebackend.FrozenPart.
+func (l *frozenList[V]) Each(f func(element []byte) error) (err error) {
+	var buf []byte
+	for i := range l.vs {
+		if buf, err = l.typ.Append(buf[:0], &l.vs[i]); err != nil {
+			return fmt.Errorf("operator state %q, element %d: %w", l.name, i, err)
+		}
+		if err := f(buf); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Release implements statebackend.FrozenPart.
+func (l *frozenList[V]) Release() { l.vs = nil }

@@ -65,7 +65,7 @@ type Map[K, V any] interface {
 	// Contains reports whether k is there.
 	Contains(k K) (bool, error)
 	// All calls with each entry, in the order of the canonical bytes of the keys. The map must not
-	// be used otherwise during the iteration. A backend error ends it and is returned by Err.
+	// be changed during the iteration. A backend error ends it and is returned by Err.
 	All() iter.Seq2[K, V]
 	// Err is the error that ended the last All, if any.
 	Err() error

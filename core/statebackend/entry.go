@@ -7,14 +7,14 @@ const KindTimers = "timers"
 
 // StateHeader describes one state (or timer queue) of a snapshot.
 type StateHeader struct {
-	Name string
+	Name string `json:"name"`
 	// Kind is TableSpec.Kind, or KindTimers.
-	Kind string
+	Kind string `json:"kind"`
 	// Schema, Mapped, MapKey and Stamped are those of the TableSpec.
-	Schema  typeinfo.Snapshot
-	Mapped  bool
-	MapKey  typeinfo.Snapshot
-	Stamped bool
+	Schema  typeinfo.Snapshot `json:"schema,omitzero"`
+	Mapped  bool              `json:"mapped,omitempty"`
+	MapKey  typeinfo.Snapshot `json:"mapKey,omitzero"`
+	Stamped bool              `json:"stamped,omitempty"`
 }
 
 // Header returns the header under which the states of spec are written.

@@ -173,10 +173,11 @@ type MapTable[V any] interface {
 	// Delete removes mapKey from the map of the current key in ns.
 	Delete(ns, mapKey []byte) error
 	// Range calls f with the entries of the map of the current key in ns, in the order of the bytes
-	// of the map keys, until more is false. The values must not be changed, the table not be used.
+	// of the map keys, until more is false. f may look for other entries, but change nothing.
 	Range(ns []byte, f func(mapKey []byte, v *V) (more bool, err error)) error
 	// Each is Range for callers that change the map: f may replace the value through p, and returns
-	// whether the entry stays.
+	// whether the entry stays; it must not use the table otherwise. After an error what f said
+	// about earlier entries holds.
 	Each(ns []byte, f func(mapKey []byte, p *V) (keep bool, err error)) error
 	// Len is the number of entries of the map of the current key in ns.
 	Len(ns []byte) (int, error)

@@ -43,6 +43,8 @@ type OperatorOptions struct {
 	// Operator and UID name the operator in errors.
 	Operator string
 	UID      string
+	// Subtask is the index of the instance.
+	Subtask int
 	// Restore and RestoreRaw are what Redistribute dealt to this subtask.
 	Restore    []OperatorStateHandle
 	RestoreRaw []OperatorStateHandle
@@ -66,12 +68,20 @@ type ListSpec struct {
 type OperatorPart interface {
 	// Restore reads elements that were written under the given schemas; they are added to the part.
 	Restore(schema, keySchema typeinfo.Snapshot, elements [][]byte) error
-	// Freeze fixes the elements as of now. The returned function calls f with each encoded element, in
-	// a deterministic order, and may run in another goroutine; the bytes are valid until f returns.
-	Freeze() func(f func(element []byte) error) error
+	// Freeze fixes the elements as of now.
+	Freeze() FrozenPart
 	// Verify returns an error if an element was changed since it was handed over; only parts that
 	// were told to by Watch know.
 	Verify() error
 	// Watch makes the part remember what Verify needs.
 	Watch()
+}
+
+// FrozenPart is a snapshot of an OperatorPart; any one goroutine may use it.
+type FrozenPart interface {
+	// Each calls f with each encoded element, in a deterministic order; the bytes are valid until f
+	// returns. It is called at most once.
+	Each(f func(element []byte) error) error
+	// Release ends the snapshot; it must be called.
+	Release()
 }
