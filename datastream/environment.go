@@ -45,6 +45,12 @@ type Executor interface {
 	Submit(ctx context.Context, j *graph.JobGraph, code *graph.Code) (job.Client, error)
 }
 
+// Planner is implemented by executors that only want to see the program: they get its graph instead of
+// a job, and Execute returns their error.
+type Planner interface {
+	Plan(g *graph.StreamGraph) error
+}
+
 // Environment is where a program is built. One goroutine uses it.
 type Environment struct {
 	ctx      context.Context
@@ -56,8 +62,6 @@ type Environment struct {
 	characteristic  eventtime.Characteristic
 	errs            []error
 	once            map[string][]byte
-	onceOrder       []string
-	executed        int
 }
 
 // New returns an environment whose jobs run by executor. conf is what the command line and the
@@ -132,6 +136,9 @@ func (e *Environment) Compile(name string) (*graph.JobGraph, *graph.Code, error)
 	if err != nil {
 		return nil, nil, err
 	}
+	if p, ok := e.executor.(Planner); ok {
+		return nil, nil, p.Plan(g)
+	}
 	j, code, err := g.Compile()
 	if err != nil {
 		return nil, nil, err
@@ -192,8 +199,33 @@ func (e *Environment) ExecuteAsync(name string) (job.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.executed++
 	return e.executor.Submit(e.ctx, j, code)
+}
+
+// Once returns the value under name, which f makes at the first call. The value travels with the
+// jobs of the environment: wherever the program is built again, f is not called, and the value is
+// the same. Start times, random seeds and the results of queries come from it.
+func Once[T any](e *Environment, name string, f func() (T, error)) (v T, err error) {
+	info, err := typeinfo.Of[T]()
+	if err != nil {
+		return v, fmt.Errorf("Once(%q): %w", name, err)
+	}
+	if b, ok := e.once[name]; ok {
+		_, err = info.Decode(b, &v)
+		return v, err
+	}
+	if v, err = f(); err != nil {
+		return v, fmt.Errorf("Once(%q): %w", name, err)
+	}
+	b, err := info.Append(nil, &v)
+	if err != nil {
+		return v, fmt.Errorf("Once(%q): %w", name, err)
+	}
+	e.once[name] = b
+	// What every process sees is what was encoded.
+	var seen T
+	_, err = info.Decode(b, &seen)
+	return seen, err
 }
 
 // typeOf returns the type of T in this environment; there is one per Go type.
