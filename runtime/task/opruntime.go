@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"goflink/core/accumulator"
@@ -24,7 +26,7 @@ type opRuntime struct {
 	group  *metric.Group
 
 	keyed   statebackend.Keyed
-	states  OperatorStates
+	states  statebackend.OperatorStore
 	restore statebackend.OperatorSnapshot
 }
 
@@ -48,6 +50,12 @@ func (r *opRuntime) Logger() *slog.Logger          { return r.logger }
 func (r *opRuntime) Metrics() operator.Metrics     { return metrics{r.group} }
 func (r *opRuntime) Output(tag string) any         { return r.n.outputs[tag] }
 
+// OutputTags are the tags of the outputs that are linked.
+func (r *opRuntime) OutputTags() []string {
+	tags := slices.Sorted(maps.Keys(r.n.outputs))
+	return slices.DeleteFunc(tags, func(tag string) bool { return tag == "" })
+}
+
 // metrics adapts a group to the operator's view of it.
 type metrics struct{ g *metric.Group }
 
@@ -63,12 +71,9 @@ func (r *opRuntime) Keyed() (statebackend.Keyed, error) {
 		return nil, fmt.Errorf("operator %q uses keyed state, but its input is not keyed; call "+
 			"KeyBy before it", r.n.spec.Name)
 	}
-	name := r.n.spec.Name
-	if r.n.spec.UID != "" {
-		name = fmt.Sprintf("%s (UID %s)", name, r.n.spec.UID)
-	}
 	k, err := r.t.o.Backend.NewKeyed(r.t.ctx, statebackend.KeyedOptions{
-		Operator: name,
+		Operator: r.n.spec.Name,
+		UID:      r.n.spec.UID,
 		Groups: keygroup.RangeOf(r.info.MaxParallelism, r.info.Parallelism,
 			r.info.Subtask),
 		MaxParallelism: r.info.MaxParallelism,
@@ -88,7 +93,10 @@ func (r *opRuntime) Keyed() (statebackend.Keyed, error) {
 
 // openStates opens the operator state; it is called for every operator before Open.
 func (r *opRuntime) openStates() (err error) {
-	r.states, err = r.t.o.OperatorStates(r.n.spec.Name, r.restore.Operator, r.restore.RawOperator)
+	r.states, err = r.t.o.OperatorStates(r.t.ctx, statebackend.OperatorOptions{
+		Operator: r.n.spec.Name, UID: r.n.spec.UID, Subtask: r.info.Subtask,
+		Restore: r.restore.Operator, RestoreRaw: r.restore.RawOperator,
+		Reader: r.t.o.Storage.Reader(), CheckMutation: r.t.checkMutation()})
 	return err
 }
 

@@ -44,10 +44,9 @@ type Options struct {
 
 	Backend statebackend.Backend
 	// OperatorStates opens the operator state of one operator.
-	OperatorStates func(name string, restore []statebackend.OperatorStateHandle,
-		raw []statebackend.OperatorStateHandle) (OperatorStates, error)
-	Storage Storage
-	Restore *Restore
+	OperatorStates OpenOperatorStates
+	Storage        Storage
+	Restore        *Restore
 
 	Listener Listener
 	Logger   *slog.Logger
@@ -112,13 +111,9 @@ type Partition interface {
 	Fail(err error)
 }
 
-// OperatorStates is the operator state of one operator, and its snapshot.
-type OperatorStates interface {
-	statebackend.Operator
-	// Snapshot fixes the state; the returned function writes it and may run elsewhere.
-	Snapshot() (write func(ctx context.Context, l statebackend.Location) (
-		states, raw []statebackend.OperatorStateHandle, err error), err error)
-}
+// OpenOperatorStates opens the operator state of one operator instance.
+type OpenOperatorStates func(ctx context.Context, o statebackend.OperatorOptions) (
+	statebackend.OperatorStore, error)
 
 // Storage is where snapshots go and come from.
 type Storage interface {

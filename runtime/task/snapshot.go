@@ -160,25 +160,35 @@ func (t *Task) sendBarrier(s *snapshot) error {
 	return nil
 }
 
-// write is the asynchronous part of one operator's snapshot.
-type write func(ctx context.Context) (statebackend.NamedSnapshot, error)
+// pending is one operator's state as of the snapshot, not written yet.
+type pending struct {
+	op    *opRuntime
+	ops   statebackend.PendingOperatorSnapshot
+	keyed statebackend.PendingSnapshot
+}
 
 // takeStates brings the operators' state up to date and fixes it.
-func (t *Task) takeStates(b *stream.Barrier, l statebackend.Location) ([]write, error) {
+func (t *Task) takeStates(b *stream.Barrier, l statebackend.Location) ([]pending, error) {
 	cp := operator.Checkpoint{ID: b.Checkpoint, Triggered: time.UnixMilli(b.Triggered),
 		Savepoint: b.Savepoint}
-	var writes []write
+	req := statebackend.SnapshotRequest{Checkpoint: b.Checkpoint,
+		Canonical: b.Savepoint != stream.NoSavepoint,
+		Full:      b.Full || b.Savepoint != stream.NoSavepoint, Location: l}
+	var writes []pending
 	for _, n := range t.chain.nodes {
 		if sn, ok := n.op.(operator.Snapshotter); ok {
 			if err := sn.Snapshot(cp); err != nil {
-				return writes, fmt.Errorf("operator %q: %w", n.spec.Name, err)
+				return nil, fmt.Errorf("operator %q: %w", n.spec.Name, err)
 			}
 		}
 	}
 	for _, n := range t.chain.nodes {
-		w, err := n.rt.takeState(b, l)
+		w, err := n.rt.takeState(req)
 		if err != nil {
-			return writes, fmt.Errorf("operator %q: %w", n.spec.Name, err)
+			for i := range writes {
+				writes[i].abandon()
+			}
+			return nil, fmt.Errorf("operator %q: %w", n.spec.Name, err)
 		}
 		writes = append(writes, w)
 	}
@@ -186,53 +196,54 @@ func (t *Task) takeStates(b *stream.Barrier, l statebackend.Location) ([]write, 
 }
 
 // takeState fixes one operator's keyed and operator state.
-func (r *opRuntime) takeState(b *stream.Barrier, l statebackend.Location) (write, error) {
-	ops, err := r.states.Snapshot()
-	if err != nil {
-		return nil, err
+func (r *opRuntime) takeState(req statebackend.SnapshotRequest) (p pending, err error) {
+	p.op = r
+	if p.ops, err = r.states.Snapshot(req); err != nil || r.keyed == nil {
+		return p, err
 	}
-	var keyed statebackend.PendingSnapshot
-	if r.keyed != nil {
-		keyed, err = r.keyed.Snapshot(statebackend.SnapshotRequest{
-			Checkpoint: b.Checkpoint,
-			Canonical:  b.Savepoint != stream.NoSavepoint,
-			Full:       b.Full || b.Savepoint != stream.NoSavepoint,
-			Location:   l,
-		})
+	if p.keyed, err = r.keyed.Snapshot(req); err != nil {
+		p.ops.Abandon()
+	}
+	return p, err
+}
+
+func (p *pending) abandon() {
+	p.ops.Abandon()
+	if p.keyed != nil {
+		p.keyed.Abandon()
+	}
+}
+
+// write writes the operator's state; on error nothing of it is held any more.
+func (p *pending) write(ctx context.Context) (s statebackend.NamedSnapshot, err error) {
+	s.ID = p.op.n.spec.Operator
+	if p.keyed == nil {
+		// State that this attempt did not open is carried on as it is.
+		s.Keyed = p.op.restore.Keyed
+	} else {
+		h, err := p.keyed.Write(ctx)
 		if err != nil {
-			return nil, err
+			p.ops.Abandon()
+			return s, err
 		}
+		s.Keyed = []statebackend.KeyedHandle{h}
 	}
-	carried := r.restore.Keyed
-	opened := r.keyed != nil
-	return func(ctx context.Context) (statebackend.NamedSnapshot, error) {
-		s := statebackend.NamedSnapshot{ID: r.n.spec.Operator}
-		if keyed != nil {
-			h, err := keyed.Write(ctx)
-			if err != nil {
-				return s, err
-			}
-			s.Keyed = append(s.Keyed, h)
-		} else if !opened {
-			// State that this attempt did not open is carried on as it is.
-			s.Keyed = carried
-		}
-		var err error
-		s.Operator, s.RawOperator, err = ops(ctx, l)
-		return s, err
-	}, nil
+	s.Operator, s.RawOperator, err = p.ops.Write(ctx)
+	return s, err
 }
 
 // write writes the snapshot; it runs outside the task's goroutine.
-func (t *Task) write(ctx context.Context, s *snapshot, writes []write) {
+func (t *Task) write(ctx context.Context, s *snapshot, writes []pending) {
 	began := t.o.Host.Now()
 	var states []statebackend.NamedSnapshot
 	var err error
-	for _, w := range writes {
-		var st statebackend.NamedSnapshot
-		if st, err = w(ctx); err != nil {
-			break
+	for i := range writes {
+		if err != nil {
+			writes[i].abandon()
+			continue
 		}
+		var st statebackend.NamedSnapshot
+		st, err = writes[i].write(ctx)
 		states = append(states, st)
 	}
 	t.post(func() error {

@@ -35,8 +35,10 @@ type Options struct {
 	Jobs JobSource
 	// Exchange makes the ends of exchanges.
 	Exchange Exchange
-	Metrics  *metric.Registry
-	Logger   *slog.Logger
+	// SlotFreed is called when a slot comes back from a job; nil if nobody is told.
+	SlotFreed func(a id.Allocation)
+	Metrics   *metric.Registry
+	Logger    *slog.Logger
 }
 
 // JobSource finds a job's graph, code and services; for a job that is not known it returns an error.
@@ -52,8 +54,7 @@ type Job struct {
 	Backend statebackend.Backend
 	Storage task.Storage
 	// OperatorStates opens operator state.
-	OperatorStates func(name string, restore, raw []statebackend.OperatorStateHandle) (
-		task.OperatorStates, error)
+	OperatorStates task.OpenOperatorStates
 	// FinalCheckpoint says that sinks with transactions wait for a last checkpoint at their end.
 	FinalCheckpoint bool
 	CheckMutation   bool
@@ -143,9 +144,10 @@ func (tm *TaskManager) Allocate(index int, a id.Allocation, j id.Job,
 // FreeSlot takes a slot back from its job; tasks in it fail with cause.
 func (tm *TaskManager) FreeSlot(a id.Allocation, cause error) {
 	tm.mu.Lock()
+	known := false
 	for i, s := range tm.mu.slots {
 		if s != nil && s.alloc == a {
-			tm.mu.slots[i] = nil
+			tm.mu.slots[i], known = nil, true
 		}
 	}
 	var fail []*task.Task
@@ -157,6 +159,9 @@ func (tm *TaskManager) FreeSlot(a id.Allocation, cause error) {
 	tm.mu.Unlock()
 	for _, t := range fail {
 		t.Fail(cause)
+	}
+	if known && tm.o.SlotFreed != nil {
+		tm.o.SlotFreed(a)
 	}
 }
 
@@ -242,14 +247,18 @@ func (tm *TaskManager) CoordinatorEvent(a id.Attempt, op id.Operator, event []by
 	return r != nil && r.t.CoordinatorEvent(op, event)
 }
 
-// ReleaseJob fails what is left of a job's exchanges.
+// ReleaseJob takes back the slots that a job still holds.
 func (tm *TaskManager) ReleaseJob(j id.Job) {
 	tm.mu.Lock()
-	defer tm.mu.Unlock()
-	for i, s := range tm.mu.slots {
+	var as []id.Allocation
+	for _, s := range tm.mu.slots {
 		if s != nil && s.job == j {
-			tm.mu.slots[i] = nil
+			as = append(as, s.alloc)
 		}
+	}
+	tm.mu.Unlock()
+	for _, a := range as {
+		tm.FreeSlot(a, errors.New("the job has ended"))
 	}
 }
 
