@@ -1,0 +1,109 @@
+package jobmaster
+
+import (
+	"fmt"
+
+	"goflink/core/failure"
+	"goflink/core/id"
+	"goflink/graph"
+	"goflink/runtime/controlplane"
+	"goflink/runtime/execgraph"
+	"goflink/runtime/scheduling"
+)
+
+// deploy starts tasks.
+func (m *Master) deploy(tasks []scheduling.Deployment) {
+	d := deployer{m: m, all: map[*execgraph.IntermediateResult][]controlplane.Producer{}}
+	for _, t := range tasks {
+		te := m.executors[t.Slot.Worker]
+		var err error
+		if te == nil {
+			err = fmt.Errorf("the worker %s is lost", t.Slot.Worker)
+		} else {
+			m.trace("deploy %s", m.graph.Subtask(t.Vertex).TaskName())
+			err = te.Submit(d.deployment(t), m)
+		}
+		if err != nil {
+			info := failure.InfoOf(fmt.Errorf("deployment: %w", err))
+			attempt := t.Attempt
+			m.actor.Post(func() {
+				m.schedule(scheduling.TaskStateChanged{Attempt: attempt,
+					State: execgraph.Failed, Failure: info})
+			})
+		}
+	}
+}
+
+// deployer makes the deployments of one effect. The producers of an all-to-all edge are the same for
+// all its consumers, so they are listed once.
+type deployer struct {
+	m   *Master
+	all map[*execgraph.IntermediateResult][]controlplane.Producer
+}
+
+func (d *deployer) deployment(t scheduling.Deployment) *controlplane.TaskDeployment {
+	v := d.m.graph.Subtask(t.Vertex)
+	jv := v.JobVertex()
+	out := &controlplane.TaskDeployment{Attempt: t.Attempt, Allocation: t.Slot.Allocation,
+		Vertex: jv.Index(), Restore: d.m.restores[t.Vertex]}
+	for i, r := range jv.Inputs() {
+		_ = i
+		out.Inputs = append(out.Inputs, d.input(r, v.Subtask()))
+	}
+	for _, r := range jv.Results() {
+		out.Outputs = append(out.Outputs, int(r.ConsumersOf(v.Subtask()).Count))
+	}
+	return out
+}
+
+func (d *deployer) input(r *execgraph.IntermediateResult, consumer int32) (
+	in controlplane.InputDeployment) {
+	if r.Pattern() == graph.AllToAll {
+		ps, ok := d.all[r]
+		if !ok {
+			for i := range r.Partitions() {
+				ps = append(ps, d.producer(r, int32(i)))
+			}
+			d.all[r] = ps
+		}
+		in.Producers, in.Channel = ps, int(consumer)
+		return in
+	}
+	rg := r.ProducersOf(consumer)
+	for p := rg.First; p < rg.End(); p++ {
+		in.Producers = append(in.Producers, d.producer(r, p))
+		in.Channels = append(in.Channels, int(consumer-r.ConsumersOf(p).First))
+	}
+	return in
+}
+
+func (d *deployer) producer(r *execgraph.IntermediateResult, subtask int32) controlplane.Producer {
+	e := r.Producer().Subtasks()[subtask].Current()
+	return controlplane.Producer{
+		Partition: id.Partition{Producer: e.Attempt(), Output: int32(r.Index())},
+		Worker:    e.Slot().Worker,
+	}
+}
+
+// TaskRunning takes the news that a task runs.
+func (m *Master) TaskRunning(a id.Attempt) {
+	m.actor.Post(func() {
+		m.schedule(scheduling.TaskStateChanged{Attempt: a, State: execgraph.Running})
+	})
+}
+
+// TaskEnded takes the news that a task has ended.
+func (m *Master) TaskEnded(a id.Attempt, end controlplane.TaskEnd) {
+	m.actor.Post(func() {
+		e := scheduling.TaskStateChanged{Attempt: a, State: execgraph.Finished}
+		switch {
+		case end.Cancelled:
+			e.State = execgraph.Canceled
+		case end.Failure != nil:
+			e.State, e.Failure = execgraph.Failed, *end.Failure
+		default:
+			m.shares[a] = end.Accumulators
+		}
+		m.schedule(e)
+	})
+}

@@ -1,0 +1,219 @@
+// Package minicluster is a whole cluster in one process (R130, R131): a ResourceManager, a JobMaster
+// per job and TaskManagers whose tasks are goroutines, or, on a simulated host, steps of one
+// goroutine. Programs that are run without a cluster, and tests, run on it.
+package minicluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"goflink/core/config"
+	"goflink/core/id"
+	"goflink/core/memory"
+	"goflink/graph"
+	"goflink/internal/host"
+	"goflink/runtime/dataplane"
+	"goflink/runtime/jobmaster"
+	"goflink/runtime/metric"
+	"goflink/runtime/task"
+	"goflink/runtime/taskmanager"
+)
+
+// Options describes a MiniCluster.
+type Options struct {
+	// Host runs everything; nil is the real one.
+	Host host.Host
+	// TaskManagers is the number of workers at the start.
+	TaskManagers int
+	// Slots is the number of slots of each worker.
+	Slots  int
+	Config *config.Configuration
+	Logger *slog.Logger
+	// Trace hears the events of all jobs; nil if nobody listens.
+	Trace func(j id.Job, event string)
+}
+
+// Cluster is a running MiniCluster. It is safe for concurrent use.
+type Cluster struct {
+	o        Options
+	rm       *resources
+	registry *dataplane.Registry
+	exchange *taskmanager.LocalExchange
+	metrics  *metric.Registry
+	managed  int64
+
+	mu struct {
+		sync.Mutex
+		jobs    map[id.Job]*entry
+		workers int
+		closed  bool
+	}
+}
+
+// entry is a job with what its tasks share.
+type entry struct {
+	job    *taskmanager.Job
+	master *jobmaster.Master
+}
+
+// New starts a cluster.
+func New(o Options) (*Cluster, error) {
+	if o.Host == nil {
+		o.Host = host.Real{}
+	}
+	if o.Config == nil {
+		o.Config = config.New()
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Slots < 1 || o.TaskManagers < 0 {
+		return nil, fmt.Errorf("a MiniCluster of %d TaskManagers with %d slots", o.TaskManagers, o.Slots)
+	}
+	mem, err := memory.TaskManager(o.Config)
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{o: o, rm: &resources{}, metrics: metric.NewRegistry(),
+		managed: int64(mem.Managed)}
+	c.registry = dataplane.NewRegistry(dataplane.RegistryOptions{After: o.Host.After})
+	if c.exchange, err = newExchange(o, c.registry); err != nil {
+		return nil, err
+	}
+	c.mu.jobs = map[id.Job]*entry{}
+	for range o.TaskManagers {
+		c.AddTaskManager()
+	}
+	return c, nil
+}
+
+func newExchange(o Options, r *dataplane.Registry) (*taskmanager.LocalExchange, error) {
+	perChannel, err := config.Get(o.Config, config.NetworkBuffersPerChannel)
+	if err != nil {
+		return nil, err
+	}
+	floating, err := config.Get(o.Config, config.NetworkFloatingBuffersPerGate)
+	if err != nil {
+		return nil, err
+	}
+	segment, err := config.Get(o.Config, config.TaskManagerMemorySegment)
+	if err != nil {
+		return nil, err
+	}
+	return &taskmanager.LocalExchange{Host: o.Host, Registry: r, Buffers: dataplane.Buffers{
+		PerChannel: perChannel, Floating: floating, SegmentBytes: int(segment)}}, nil
+}
+
+// AddTaskManager starts a further worker.
+func (c *Cluster) AddTaskManager() *taskmanager.TaskManager {
+	c.mu.Lock()
+	c.mu.workers++
+	name := id.Worker(fmt.Sprintf("taskmanager-%d", c.mu.workers))
+	c.mu.Unlock()
+	tm := taskmanager.New(taskmanager.Options{Host: c.o.Host, Worker: name, Slots: c.o.Slots,
+		ManagedBytes: c.managed, Jobs: c, Exchange: c.exchange, SlotFreed: c.rm.freed,
+		Metrics: c.metrics, Logger: c.o.Logger.With("worker", name)})
+	c.rm.add(tm)
+	return tm
+}
+
+// TaskManagers are the workers that are there.
+func (c *Cluster) TaskManagers() []*taskmanager.TaskManager {
+	c.rm.mu.Lock()
+	defer c.rm.mu.Unlock()
+	return append([]*taskmanager.TaskManager(nil), c.rm.workers...)
+}
+
+// KillTaskManager ends a worker as a crash would.
+func (c *Cluster) KillTaskManager(tm *taskmanager.TaskManager, cause error) {
+	c.rm.lost(tm.Worker())
+	tm.Kill(cause)
+}
+
+// Metrics are the numbers of all components.
+func (c *Cluster) Metrics() *metric.Registry { return c.metrics }
+
+// Job finds what the tasks of a job share.
+func (c *Cluster) Job(j id.Job) (*taskmanager.Job, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.mu.jobs[j]
+	if e == nil {
+		return nil, fmt.Errorf("job %s is not known", j)
+	}
+	return e.job, nil
+}
+
+// Master returns the JobMaster of a job, or nil.
+func (c *Cluster) Master(j id.Job) *jobmaster.Master {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.mu.jobs[j]; e != nil {
+		return e.master
+	}
+	return nil
+}
+
+// ErrClosed is returned for jobs that come after Close.
+var ErrClosed = errors.New("the MiniCluster is closed")
+
+// Submit starts a job. It returns when the job is accepted; an error says what is wrong with it.
+func (c *Cluster) Submit(_ context.Context, j *graph.JobGraph, code *graph.Code) (
+	jobmaster.Client, error) {
+	conf := c.o.Config.Clone()
+	conf.Merge(config.FromMap(j.Config, "the job"))
+	e := &entry{job: &taskmanager.Job{Graph: j, Code: code, Config: conf,
+		Shared: task.NewShared()}}
+	checkpoints, err := c.services(e.job)
+	if err != nil {
+		return jobmaster.Client{}, err
+	}
+	mo := jobmaster.Options{Host: c.o.Host, Job: j, Code: code, Config: conf, Resources: c.rm,
+		Checkpoints: checkpoints, Logger: c.o.Logger.With("job", j.Name)}
+	if c.o.Trace != nil {
+		mo.Trace = func(event string) { c.o.Trace(j.ID, event) }
+	}
+	if e.master, err = jobmaster.New(mo); err != nil {
+		return jobmaster.Client{}, err
+	}
+	c.mu.Lock()
+	if c.mu.closed || c.mu.jobs[j.ID] != nil {
+		c.mu.Unlock()
+		if c.mu.closed {
+			return jobmaster.Client{}, ErrClosed
+		}
+		return jobmaster.Client{}, fmt.Errorf("job %s was submitted already", j.ID)
+	}
+	c.mu.jobs[j.ID] = e
+	c.mu.Unlock()
+	e.master.Start()
+	return e.master.Client(), nil
+}
+
+// Close cancels all jobs and waits until nothing of the cluster runs. Not under simulation.
+func (c *Cluster) Close() error {
+	c.mu.Lock()
+	c.mu.closed = true
+	var masters []*jobmaster.Master
+	for _, e := range c.mu.jobs {
+		masters = append(masters, e.master)
+	}
+	c.mu.Unlock()
+	for _, m := range masters {
+		if err := m.Client().Cancel(context.Background()); err != nil {
+			return err
+		}
+	}
+	for _, m := range masters {
+		<-m.Done()
+	}
+	for _, tm := range c.TaskManagers() {
+		tm.Close()
+		tm.Wait()
+	}
+	c.registry.Close()
+	return nil
+}
