@@ -1,6 +1,7 @@
 package typeinfo_test
 
 import (
+	"encoding/binary"
 	"strings"
 	"testing"
 
@@ -29,6 +30,31 @@ func BenchmarkAppend(b *testing.B) {
 	b.Run("point", func(b *testing.B) { benchAppend(b, point{1, 2, 3, true, 4}) })
 	b.Run("map", func(b *testing.B) { benchAppend(b, map[string]int64{"a": 1, "b": 2, "c": 3}) })
 	b.Run("any", func(b *testing.B) { benchAppend(b, any("streaming")) })
+}
+
+// BenchmarkHandwritten is what BenchmarkAppend/wordCount is measured against: the same bytes by
+// code that knows the type.
+func BenchmarkHandwritten(b *testing.B) {
+	v := wordCount{"streaming", 42}
+	buf := make([]byte, 0, 256)
+	b.Run("append", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			buf = append(buf[:0], 0x10)
+			buf = binary.AppendUvarint(buf, uint64(len(v.Word)))
+			buf = append(buf, v.Word...)
+			buf = binary.LittleEndian.AppendUint64(buf, uint64(v.Count))
+		}
+	})
+	b.Run("decode", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			n, w := binary.Uvarint(buf[1:])
+			rest := buf[1+w:]
+			v.Word = string(rest[:n])
+			v.Count = int64(binary.LittleEndian.Uint64(rest[n:]))
+		}
+	})
 }
 
 func benchAppend[T any](b *testing.B, v T) {

@@ -213,7 +213,7 @@ func TestKeyRoundTrip(t *testing.T) {
 	checkKey(t, time.Unix(-1, 5).UTC())
 	checkKey(t, []byte{})
 	nan, err := keyOf[float64](t).Decode(keyBytes(t, -math.NaN()))
-	if err != nil || nan == nan {
+	if err != nil || !math.IsNaN(nan) {
 		t.Errorf("NaN is %v, %v", nan, err)
 	}
 	src := []byte("text")
