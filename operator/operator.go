@@ -121,6 +121,8 @@ type Runtime interface {
 	// Output returns the receiver of an output as stream.Receiver of the output's record type:
 	// of the main output ("") or a side output by its tag. Outputs that nobody reads discard.
 	Output(tag string) any
+	// OutputTags are the tags of the side outputs that somebody reads, sorted.
+	OutputTags() []string
 
 	// Keyed returns the keyed state of this operator, or an error that says that the stream is not
 	// keyed (R61).
@@ -162,6 +164,14 @@ type CoordinatorClient interface {
 // Ready is false the task feeds no record, and looks again after Runtime.Wake.
 type Throttled interface {
 	Ready() bool
+}
+
+// Drainer is implemented by operators with work under way that only time ends (async I/O): the
+// task does not call Finish while Drained is false. It asks after the operator's inputs have ended
+// and all operators before it in the chain were finished, looks again after each mail, timer and
+// Runtime.Wake, and goes on taking checkpoints in between.
+type Drainer interface {
+	Drained() bool
 }
 
 // Info describes the place of an operator instance.

@@ -311,6 +311,11 @@ func (h *Harness) end() error {
 				}
 			}
 		}
+		if d, ok := s.op.(operator.Drainer); ok {
+			if err := h.await(d.Drained); err != nil {
+				return err
+			}
+		}
 		s.ended = true
 		if err := s.op.Finish(); err != nil {
 			return fmt.Errorf("finish: %w", err)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 
 	"goflink/core/accumulator"
@@ -64,6 +66,12 @@ func (r *opRuntime) Logger() *slog.Logger          { return r.logger }
 func (r *opRuntime) Metrics() operator.Metrics     { return metrics{r.h} }
 func (r *opRuntime) Output(tag string) any         { return r.outputs[tag] }
 func (r *opRuntime) Now() int64                    { return r.h.now }
+
+// OutputTags are the tags of the outputs that the test reads.
+func (r *opRuntime) OutputTags() []string {
+	tags := slices.Sorted(maps.Keys(r.outputs))
+	return slices.DeleteFunc(tags, func(tag string) bool { return tag == "" })
+}
 
 func (r *opRuntime) Keyed() (statebackend.Keyed, error) {
 	if r.keyed != nil {
