@@ -58,7 +58,7 @@ func (c cancelling) Wait(ctx context.Context) (job.Result, error) {
 // startLocal starts a MiniCluster: one TaskManager with the configured number of slots, or as many as
 // the job needs.
 func startLocal(conf *config.Configuration, j *graph.JobGraph) (*minicluster.Cluster, error) {
-	slots, set, err := config.Lookup(conf, config.TaskManagerNumSlots)
+	slots, set, err := config.Lookup(conf, config.TaskManagerNumberOfTaskSlots)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,28 @@
+package datastream
+
+import (
+	"goflink/core/eventtime"
+	"goflink/core/source"
+	"goflink/graph"
+	"goflink/operator/reading"
+)
+
+// FromSource makes a stream of what src reads. With a strategy the records get timestamps and
+// watermarks per split of the source; nil keeps the source's own timestamps.
+func FromSource[T any](env *Environment, src source.Source[T], strategy *eventtime.Strategy[T],
+	name string) *Stream[T] {
+	typ := typeOf[T](env)
+	t := &graph.Transformation{Kind: graph.KindSource, Name: "Source: " + name,
+		Factory: reading.Source(src, strategy), Coordinator: reading.Coordinator(src),
+		Bounded: src.Bounded()}
+	if typ != nil {
+		t.Output = typ
+	}
+	return &Stream[T]{env: env, t: env.add(t), typ: typ}
+}
+
+// FromSequence makes a stream of the numbers from first to last.
+func FromSequence(env *Environment, first, last int64) *Stream[int64] {
+	return FromSource(env, reading.Sequence[int64]{First: first, Last: last,
+		Value: func(n int64) int64 { return n }}, nil, "Sequence")
+}
