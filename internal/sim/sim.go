@@ -2,7 +2,7 @@
 // of asynchronous work of a whole cluster, in an order that a seed decides, in simulated time. The
 // same seed gives the same run, so a failure that a seed finds can be replayed.
 //
-// Time stands still while anything can run and then jumps to the next timer. (The idea is that of
+// Each turn takes a little time; when nothing can run, time jumps to the next timer. (The idea is that of
 // deterministic simulation testing as in FoundationDB and TigerBeetle.)
 package sim
 
@@ -177,8 +177,10 @@ func (w *World) Run(done func() bool, limit int) error {
 		if len(w.ready) == 0 && !w.advance() {
 			return fmt.Errorf("not done, and nothing is left to run, after %d steps, at %s", n, w.now)
 		}
+		w.due()
 		if len(w.ready) > 0 {
 			w.steps++
+			w.now = w.now.Add(time.Duration(w.rnd.Int64N(int64(maxStep))))
 			i := w.rnd.IntN(len(w.ready))
 			it := w.ready[i]
 			last := len(w.ready) - 1
@@ -191,7 +193,10 @@ func (w *World) Run(done func() bool, limit int) error {
 	return nil
 }
 
-// advance jumps to the next timer and makes all that are due ready.
+// maxStep bounds the time that one turn takes.
+const maxStep = 50 * time.Microsecond
+
+// advance jumps to the next timer.
 func (w *World) advance() bool {
 	for len(w.timers) > 0 && w.timers[0].f == nil {
 		heap.Pop(&w.timers)
@@ -199,7 +204,14 @@ func (w *World) advance() bool {
 	if len(w.timers) == 0 {
 		return false
 	}
-	w.now = w.timers[0].at
+	if w.timers[0].at.After(w.now) {
+		w.now = w.timers[0].at
+	}
+	return true
+}
+
+// due makes the timers ready whose time has come.
+func (w *World) due() {
 	for len(w.timers) > 0 && !w.timers[0].at.After(w.now) {
 		t := heap.Pop(&w.timers).(*timer)
 		w.add("timer", func() {
@@ -208,7 +220,6 @@ func (w *World) advance() bool {
 			}
 		})
 	}
-	return true
 }
 
 func (w *World) names() string {

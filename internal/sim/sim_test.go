@@ -31,7 +31,7 @@ func (c *counter) Step() host.Status {
 func history(t *testing.T, seed uint64) string {
 	var log []string
 	w := New(seed)
-	add := func(s string) { log = append(log, fmt.Sprintf("%s@%d", s, w.Now().UnixMilli()%1000)) }
+	add := func(s string) { log = append(log, fmt.Sprintf("%s@%d", s, w.Now().UnixMilli()%1000/10*10)) }
 	ended := 0
 	for _, n := range []string{"a", "b"} {
 		wake := w.Drive(n, &counter{left: 4, log: add, name: n}, func() { ended++ })
