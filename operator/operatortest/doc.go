@@ -3,9 +3,9 @@
 // restores them with another parallelism.
 //
 // A test describes inputs and outputs, writes a script of steps, and either runs it on a Harness of
-// its own or hands it to Explore, which runs it many times — with all ways to cut the records into
-// batches, with a snapshot and a restore at each point, with snapshots written late, rescaled from one
-// subtask to three and to two — and demands the same output each time:
+// its own or hands it to Explore, which runs it many times and demands the same output each time:
+// with all ways to cut the records into batches, with a snapshot and a restore at each point, with
+// snapshots written late, rescaled from one subtask to three and to two.
 //
 //	in := operatortest.Input[event]{Hash: keyHash}
 //	lines := operatortest.Explore(t, operatortest.Options{

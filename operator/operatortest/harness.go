@@ -38,10 +38,6 @@ type Options struct {
 	KeySchema []byte
 	// OperatorStates opens operator state; nil means that the operator has none.
 	OperatorStates func(statebackend.OperatorOptions) (statebackend.OperatorStore, error)
-	// Redistribute deals operator state out to the subtasks of a restored operator; it is needed
-	// with OperatorStates.
-	Redistribute func(states [][]statebackend.OperatorStateHandle, parallelism int) (
-		[][]statebackend.OperatorStateHandle, error)
 	// Config is the job's configuration; nil means an empty one.
 	Config *config.Configuration
 	// Now is the time at which the clock stands first, in milliseconds since the epoch.

@@ -32,8 +32,8 @@ type pendingSubtask struct {
 	states statebackend.PendingOperatorSnapshot
 }
 
-// Checkpoint hands all subtasks a barrier and fixes their state. The checkpoint is written by Write,
-// before which further steps may be run, as tasks go on while their snapshots are written.
+// Checkpoint hands all subtasks a barrier and fixes their state. The checkpoint is written by
+// Write, before which further steps may be run, as tasks go on while their snapshots are written.
 func (h *Harness) Checkpoint() (*Checkpoint, error) { return h.checkpoint(stream.NoSavepoint) }
 
 // Savepoint is Checkpoint in the canonical format.
@@ -192,14 +192,11 @@ func (h *Harness) deal(parallelism int, c *Checkpoint) ([]statebackend.OperatorS
 	if h.o.OperatorStates == nil {
 		return dealt, nil
 	}
-	if h.o.Redistribute == nil {
-		return nil, errors.New("Options.Redistribute is needed to restore operator state")
-	}
-	managed, err := h.o.Redistribute(managed, parallelism)
+	managed, err := statebackend.Redistribute(managed, parallelism)
 	if err != nil {
 		return nil, err
 	}
-	if raw, err = h.o.Redistribute(raw, parallelism); err != nil {
+	if raw, err = statebackend.Redistribute(raw, parallelism); err != nil {
 		return nil, err
 	}
 	for p := range dealt {
