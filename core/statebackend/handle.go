@@ -72,6 +72,9 @@ type ChannelHandle struct {
 	// subtask on the other side.
 	Edge, Channel int
 	Contents      Blob
+	// Filter says, of a restore at another parallelism, that there may be records of other subtasks
+	// in it: the task keeps those that the edge's router would send to it.
+	Filter bool `json:",omitempty"`
 }
 
 // OperatorSnapshot is what one operator instance contributes to a checkpoint.
@@ -133,6 +136,15 @@ type SnapshotMetrics struct {
 type Location interface {
 	// Create opens a new file (or buffer). The name hint appears in the file's name.
 	Create(ctx context.Context, hint string) (BlobWriter, error)
+}
+
+// SharedLocation is implemented by Locations that take files which later checkpoints may hold, too
+// (R76).
+type SharedLocation interface {
+	Location
+	// CreateShared is Create for such a file: it is kept as long as any checkpoint names it. Its
+	// blob comes back without Exclusive, and always in a file.
+	CreateShared(ctx context.Context, hint string) (BlobWriter, error)
 }
 
 // BlobWriter writes one blob.
