@@ -288,31 +288,19 @@ func (t *Task) trigger(b *stream.Barrier) error {
 		}
 		t.aligner.newest = b.Checkpoint
 	}
-	if b.Savepoint == stream.DrainSavepoint && !t.finished {
-		if err := t.drain(); err != nil {
-			return err
-		}
+	if b.Savepoint == stream.DrainSavepoint && !t.finished && t.ending == nil {
+		return t.finish(true, func() error { return t.takeAndStop(b) })
 	}
+	return t.takeAndStop(b)
+}
+
+// takeAndStop takes the snapshot; a source then waits if the job is to stop with it.
+func (t *Task) takeAndStop(b *stream.Barrier) error {
 	if err := t.take(b, t.o.Host.Now().UnixNano()); err != nil {
 		return err
 	}
 	if b.Savepoint.Stops() && t.chain.source != nil {
 		t.suspended = b
-	}
-	return nil
-}
-
-// drain ends the data of a source ahead of the savepoint that stops the job.
-func (t *Task) drain() error {
-	if err := t.chain.finish(); err != nil {
-		return err
-	}
-	t.finished, t.drained = true, true
-	for _, p := range t.o.Partitions {
-		err := p.Broadcast(stream.Element{Kind: stream.KindEndOfInput, Drained: true})
-		if err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -168,14 +168,19 @@ func (c *chain) flush(all bool) error {
 	return nil
 }
 
-// finish lets the operators emit what they hold back, in the order of the chain.
-func (c *chain) finish() error {
-	for _, n := range c.nodes {
+// finish lets the operators emit what they hold back, in the order of the chain, beginning with the
+// node from. It returns the node that has work under way and must be finished later, or the number of
+// nodes once all are finished.
+func (c *chain) finish(from int) (next int, err error) {
+	for i, n := range c.nodes[from:] {
+		if d, ok := n.op.(operator.Drainer); ok && !d.Drained() {
+			return from + i, nil
+		}
 		if err := n.op.Finish(); err != nil {
-			return fmt.Errorf("operator %q: %w", n.spec.Name, err)
+			return from + i, fmt.Errorf("operator %q: %w", n.spec.Name, err)
 		}
 	}
-	return c.flush(true)
+	return len(c.nodes), c.flush(true)
 }
 
 // close closes the operators and their state. It is called once.

@@ -254,29 +254,54 @@ func (t *Task) endOfInput(in *input, channel int, drained bool) error {
 		}
 		undrained = undrained || o.undrained > 0
 	}
-	return t.finish(!undrained)
+	return t.finish(!undrained, nil)
 }
 
-// finish ends the data of the task: drained says that it came to its natural end.
-func (t *Task) finish(drained bool) error {
-	if drained {
-		if err := t.chain.finish(); err != nil {
+// finish ends the data of the task: drained says that it came to its natural end. then, if not nil, is
+// called once the operators have finished, which may take time.
+func (t *Task) finish(drained bool, then func() error) error {
+	t.ending = &ending{drained: drained, then: then}
+	if !drained {
+		t.ending.next = len(t.chain.nodes)
+	}
+	return t.goOnFinishing()
+}
+
+// ending is the way of a task from the end of its input to that of its output.
+type ending struct {
+	drained bool
+	// next is the operator to be finished next.
+	next int
+	then func() error
+}
+
+// goOnFinishing finishes the operators as far as they have no work under way.
+func (t *Task) goOnFinishing() (err error) {
+	e := t.ending
+	if e.next < len(t.chain.nodes) {
+		if e.next, err = t.chain.finish(e.next); err != nil || e.next < len(t.chain.nodes) {
 			return err
 		}
 	}
-	t.finished, t.drained = true, drained
+	t.ending = nil
+	t.finished, t.drained = true, e.drained
 	if err := t.chain.flush(true); err != nil {
 		return err
 	}
 	for _, p := range t.o.Partitions {
-		err := p.Broadcast(stream.Element{Kind: stream.KindEndOfInput, Drained: drained})
+		err := p.Broadcast(stream.Element{Kind: stream.KindEndOfInput, Drained: e.drained})
 		if err != nil {
 			return err
 		}
 	}
-	if drained && t.o.FinalCheckpoint && t.chain.needsFinalCheckpoint() {
+	if e.drained && t.o.FinalCheckpoint && t.chain.needsFinalCheckpoint() {
 		t.snapshot.final = true
 		t.o.Listener.WantsCheckpoint(t.o.Info.Attempt)
+	}
+	if e.then != nil {
+		if err := e.then(); err != nil {
+			return err
+		}
 	}
 	return t.maybeEnd()
 }
@@ -312,7 +337,7 @@ func (t *Task) pollSource() (more bool, err error) {
 		return false, err
 	}
 	if status == operator.PollEnd {
-		return true, t.finish(true)
+		return true, t.finish(true, nil)
 	}
 	return status == operator.PollMore, nil
 }

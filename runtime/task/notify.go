@@ -42,7 +42,7 @@ func (t *Task) stopAfter(checkpoint uint64) error {
 	if drained {
 		return t.maybeEnd()
 	}
-	return t.finish(false)
+	return t.finish(false, nil)
 }
 
 // CheckpointAborted tells the task that a checkpoint will never be durable. Any goroutine may call it.

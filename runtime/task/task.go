@@ -58,7 +58,9 @@ type Task struct {
 	snapshot snapshots
 	// suspended is set while a source waits for the savepoint that stops the job.
 	suspended *stream.Barrier
-	// finished says that Finish was called on all operators, drained that the end was natural.
+	// ending is set while the operators are being finished; finished says that they are, drained
+	// that the end was natural.
+	ending            *ending
 	finished, drained bool
 }
 
@@ -183,10 +185,15 @@ func (t *Task) guarded() (more bool, err error) {
 
 // work feeds the chain; more is false if there is nothing to do until wake.
 func (t *Task) work() (more bool, err error) {
+	if t.ending != nil {
+		if err := t.goOnFinishing(); err != nil {
+			return false, err
+		}
+	}
 	switch {
 	case t.phase != phaseRunning:
 		return false, nil
-	case t.suspended != nil, t.finished && t.chain.source != nil:
+	case t.chain.source != nil && (t.suspended != nil || t.finished || t.ending != nil):
 		return false, t.idle()
 	}
 	if !t.outputsAvailable() {
