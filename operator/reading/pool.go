@@ -11,8 +11,6 @@ import (
 type pool struct {
 	ctx    source.EnumeratorContext
 	splits []source.Split
-	// waiting are the readers that asked when nothing was there.
-	waiting []int
 }
 
 var _ source.Enumerator = (*pool)(nil)

@@ -1,0 +1,145 @@
+package reading
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"goflink/core/filesystem"
+	"goflink/core/source"
+)
+
+const (
+	// DefaultTextSplitBytes is the length of the parts that a text file is read in.
+	DefaultTextSplitBytes = 32 << 20
+	// MaxTextFiles bounds the files that one source reads.
+	MaxTextFiles = 1_000_000
+)
+
+// TextFile is the source of the lines of a text file, of all files in a directory (its hidden ones,
+// beginning with "." or "_", apart), or of all that a pattern matches (*, ? and [...] in the last
+// element of the path). Files are read in parallel in parts; files ending in .gz are unpacked and read
+// as a whole. Lines end in \n or \r\n.
+type TextFile struct {
+	// Files finds the file system of Path.
+	Files *filesystem.Registry
+	// Path is a path or URI.
+	Path string
+	// SplitBytes is the length of parts; 0 means DefaultTextSplitBytes.
+	SplitBytes int64
+}
+
+var _ source.Source[string] = TextFile{}
+
+// Bounded is true.
+func (TextFile) Bounded() bool { return true }
+
+// Replayable is true.
+func (TextFile) Replayable() bool { return true }
+
+// textSplit is a part of a file that is being read.
+type textSplit struct {
+	Path string
+	// Next is the position of the next line, in unpacked bytes for a packed file. From 0 and above
+	// Begin lines are read that begin before End.
+	Next, End int64
+	// Middle says that Next is in the middle of a line, which belongs to the part before.
+	Middle bool `json:",omitempty"`
+}
+
+func (s textSplit) split(id string) (source.Split, error) {
+	b, err := json.Marshal(s)
+	return source.Split{ID: id, State: b}, err
+}
+
+// NewEnumerator lists the files and divides them into parts.
+func (t TextFile) NewEnumerator(ctx source.EnumeratorContext, restored []byte) (
+	source.Enumerator, error) {
+	return newPool(ctx, restored, func() ([]source.Split, error) { return t.discover() })
+}
+
+// Check says what is wrong with the path, for errors before a job is submitted.
+func (t TextFile) Check(ctx context.Context) error {
+	_, err := t.list(ctx)
+	return err
+}
+
+// list returns the files with their sizes, sorted by path.
+func (t TextFile) list(ctx context.Context) ([]filesystem.Info, error) {
+	fs, p, err := t.Files.Find(ctx, t.Path)
+	if err != nil {
+		return nil, fmt.Errorf("text file: %w", err)
+	}
+	info, err := fs.Stat(ctx, p)
+	switch {
+	case err == nil && !info.Dir:
+		return []filesystem.Info{withPath(info, p)}, nil
+	case err == nil:
+		return listDir(ctx, fs, p, "*")
+	case strings.ContainsAny(path.Base(p), "*?["):
+		files, derr := listDir(ctx, fs, path.Dir(p), path.Base(p))
+		if derr == nil && len(files) == 0 {
+			return nil, fmt.Errorf("text file: no file matches %s", t.Path)
+		}
+		return files, derr
+	}
+	return nil, fmt.Errorf("text file: %w", err)
+}
+
+func withPath(i filesystem.Info, p string) filesystem.Info { i.Name = p; return i }
+
+func listDir(ctx context.Context, fs filesystem.FileSystem, dir, pattern string) (
+	files []filesystem.Info, err error) {
+	for info, err := range fs.List(ctx, dir) {
+		if err != nil {
+			return nil, fmt.Errorf("text files in %s: %w", dir, err)
+		}
+		match, err := path.Match(pattern, info.Name)
+		if err != nil {
+			return nil, fmt.Errorf("text files in %s: pattern %q: %w", dir, pattern, err)
+		}
+		if info.Dir || !match || info.Name[0] == '.' || info.Name[0] == '_' {
+			continue
+		}
+		if len(files) == MaxTextFiles {
+			return nil, fmt.Errorf("text files in %s: more than %d files", dir, MaxTextFiles)
+		}
+		files = append(files, withPath(info, path.Join(dir, info.Name)))
+	}
+	slices.SortFunc(files, func(a, b filesystem.Info) int { return strings.Compare(a.Name, b.Name) })
+	return files, nil
+}
+
+func (t TextFile) discover() ([]source.Split, error) {
+	files, err := t.list(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	size := t.SplitBytes
+	if size <= 0 {
+		size = DefaultTextSplitBytes
+	}
+	var splits []source.Split
+	for _, f := range files {
+		for at := int64(0); at < max(f.Size, 1); at += size {
+			s := textSplit{Path: f.Name, Next: at, End: min(at+size, f.Size), Middle: at > 0}
+			if packed(f.Name) {
+				s.End = wholeFile
+			}
+			sp, err := s.split(fmt.Sprintf("%s@%d", f.Name, at))
+			if err != nil {
+				return nil, err
+			}
+			splits = append(splits, sp)
+			if packed(f.Name) {
+				break
+			}
+		}
+	}
+	return splits, nil
+}
+
+func packed(name string) bool { return strings.HasSuffix(name, ".gz") }
