@@ -170,11 +170,16 @@ func BroadcastVariable[T any](ctx *FunctionContext, name string, load func() (T,
 	return typed, nil
 }
 
+// inOperator is an operator that is its own input.
+type inOperator[In any] interface {
+	operator.Operator
+	stream.Receiver[In]
+}
+
 // function is what operators around a function object have in common: its life, its outputs and
 // what its contexts share.
 type function struct {
-	operator.Forward
-	scope
+	scope  scope
 	user   any
 	ctx    FunctionContext
 	opened bool
@@ -217,9 +222,9 @@ func misfit(m reflect.Method, want reflect.Type) error {
 		want, want.Method(0).Type)
 }
 
-// openFunction opens the function object; the main output is in Outs already. Elements that are no
-// records go to the side outputs, too.
-func (o *function) openFunction(rt operator.Runtime) error {
+// openFunction opens the function object. Elements that are no records go to outs: the main output,
+// which is there already, and the side outputs.
+func (o *function) openFunction(rt operator.Runtime, outs *operator.Forward) error {
 	o.ctx.rt = rt
 	o.scope.init(rt)
 	for _, tag := range rt.OutputTags() {
@@ -228,7 +233,7 @@ func (o *function) openFunction(rt operator.Runtime) error {
 			return fmt.Errorf("operator %s: side output %q is a %T, which receives nothing",
 				rt.Info().OperatorName, tag, rt.Output(tag))
 		}
-		o.Outs = append(o.Outs, c)
+		outs.Outs = append(outs.Outs, c)
 	}
 	o.opened = true
 	if opener, ok := o.user.(Opener); ok {
