@@ -25,15 +25,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"reflect"
 	"strings"
 
 	"goflink/core/config"
 	"goflink/core/eventtime"
+	"goflink/core/filesystem"
 	"goflink/core/job"
 	"goflink/core/typeinfo"
 	"goflink/graph"
 	"goflink/operator/routing"
+	"goflink/operator/writing"
 )
 
 // MaxErrors bounds the mistakes that an environment remembers.
@@ -56,6 +60,8 @@ type Environment struct {
 	ctx      context.Context
 	executor Executor
 	conf     *config.Configuration
+	files    *filesystem.Registry
+	printer  *writing.Printer
 
 	transformations []*graph.Transformation
 	types           map[reflect.Type]any
@@ -64,13 +70,31 @@ type Environment struct {
 	once            map[string][]byte
 }
 
-// New returns an environment whose jobs run by executor. conf is what the command line and the
-// configuration file say; what the program sets ranks above it where Flink ranks it so. ctx ends the
-// jobs that Execute waits for.
-func New(ctx context.Context, executor Executor, conf *config.Configuration) *Environment {
-	return &Environment{ctx: ctx, executor: executor, conf: conf.Clone(),
-		types: map[reflect.Type]any{}, once: map[string][]byte{}}
+// Options is what an environment stands on.
+type Options struct {
+	// Executor runs the jobs.
+	Executor Executor
+	// Config is what the command line and the configuration file say; what the program sets ranks
+	// above it where Flink ranks it so.
+	Config *config.Configuration
+	// Files are the file systems that sources and sinks use.
+	Files *filesystem.Registry
+	// Out is where Print writes; nil means the standard output.
+	Out io.Writer
 }
+
+// New returns an environment. ctx ends the jobs that Execute waits for.
+func New(ctx context.Context, o Options) *Environment {
+	if o.Out == nil {
+		o.Out = os.Stdout
+	}
+	return &Environment{ctx: ctx, executor: o.Executor, conf: o.Config.Clone(), files: o.Files,
+		printer: writing.NewPrinter(o.Out), types: map[reflect.Type]any{},
+		once: map[string][]byte{}}
+}
+
+// Files are the file systems that the program may use.
+func (e *Environment) Files() *filesystem.Registry { return e.files }
 
 // Context ends when the program should end.
 func (e *Environment) Context() context.Context { return e.ctx }

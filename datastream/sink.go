@@ -4,6 +4,7 @@ import (
 	"goflink/graph"
 	"goflink/operator"
 	"goflink/operator/process"
+	"goflink/operator/writing"
 )
 
 // Sink is the end of a stream.
@@ -38,4 +39,15 @@ func (s *Sink) DisableChaining() *Sink { s.t.Chaining = graph.ChainNever; return
 // the same record after a restart.
 func (s *Stream[T]) ForEach(f func(T)) *Sink {
 	return addSink(s, "For Each", process.ForEach(f))
+}
+
+// Print writes each record as a line to the standard output, in Flink's text form; with several
+// subtasks lines begin with "n> ", the number of the subtask.
+func (s *Stream[T]) Print() *Sink {
+	return addSink(s, "Print to Std. Out", writing.Print[T](s.env.printer, ""))
+}
+
+// PrintAs is Print with lines that begin with "identifier> " or "identifier:n> ".
+func (s *Stream[T]) PrintAs(identifier string) *Sink {
+	return addSink(s, "Print to Std. Out", writing.Print[T](s.env.printer, identifier))
 }

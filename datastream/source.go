@@ -26,3 +26,12 @@ func FromSequence(env *Environment, first, last int64) *Stream[int64] {
 	return FromSource(env, reading.Sequence[int64]{First: first, Last: last,
 		Value: func(n int64) int64 { return n }}, nil, "Sequence")
 }
+
+// TextFile makes a stream of the lines of a text file, of the files in a directory, or of those that
+// a pattern matches; .gz files are unpacked. Files are read in parallel. A path that does not exist
+// is a mistake in the program.
+func TextFile(env *Environment, path string) *Stream[string] {
+	src := reading.TextFile{Files: env.files, Path: path}
+	env.fail(src.Check(env.ctx))
+	return FromSource(env, src, nil, "Text File")
+}

@@ -133,8 +133,12 @@ func Run(ctx context.Context, program Program, args []string, conf *config.Confi
 	if conf == nil {
 		conf = config.New()
 	}
+	files, err := newFiles()
+	if err != nil {
+		return err
+	}
 	x := &localExecutor{conf: conf}
-	env := datastream.New(ctx, x, conf)
+	env := datastream.New(ctx, datastream.Options{Executor: x, Config: conf, Files: files})
 	return errors.Join(callProgram(program, env, args), x.close())
 }
 

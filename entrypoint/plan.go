@@ -49,8 +49,14 @@ func (p *planner) Plan(g *graph.StreamGraph) error {
 // runPlan runs the program up to its first Execute and writes the plan to the launcher.
 func runPlan(l *launch, program Program, args []string) int {
 	p := &planner{format: l.Format}
-	p.env = datastream.New(context.Background(), p, l.config)
-	err := callProgram(program, p.env, args)
+	files, err := newFiles()
+	if err != nil {
+		report(err)
+		return ExitFailed
+	}
+	p.env = datastream.New(context.Background(), datastream.Options{Executor: p, Config: l.config,
+		Files: files, Out: os.Stderr})
+	err = callProgram(program, p.env, args)
 	if p.plan == nil {
 		if err == nil {
 			err = errors.New("the program ended without a call of Execute, so it has no plan")
