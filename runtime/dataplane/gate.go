@@ -30,19 +30,25 @@ type GateOptions struct {
 	Buffers Buffers
 	// Pool has the segments of remote channels; it may be nil if there are none.
 	Pool *SegmentPool
-	// Registry knows the partitions of this process.
+	// Registry knows the partitions of this process; nil if all producers are in other ones.
 	Registry *Registry
+	// Client reads from other processes; nil if all producers are in this one.
+	Client *Client
 }
 
 // Gate is the consuming end of one input of a task: channels from the subtasks that produce it.
 //
-// One goroutine, the task's, calls its methods; QueuedBytes, PoolUsage and Close may be called by
-// any. Nothing in it blocks.
+// One goroutine, the task's, calls its methods; QueuedBytes and PoolUsage may be called by any.
+// Nothing in it blocks.
 type Gate struct {
 	name     string
 	typ      stream.AnyType
 	registry *Registry
+	client   *Client
 	buffers  Buffers
+	// reserved are the segments of remote channels, floats those that no channel has.
+	reserved *Reservation
+	floats   floats
 	sources  []ChannelSource
 	channels []gateChannel
 	ended    int
@@ -93,30 +99,58 @@ func NewGate(o GateOptions) (*Gate, error) {
 			o.Name, len(o.Sources), maxChannels)
 	}
 	g := &Gate{
-		name: o.Name, typ: o.Type, registry: o.Registry, buffers: o.Buffers, sources: o.Sources,
-		channels: make([]gateChannel, len(o.Sources)),
+		name: o.Name, typ: o.Type, registry: o.Registry, client: o.Client, buffers: o.Buffers,
+		sources: o.Sources, channels: make([]gateChannel, len(o.Sources)),
 	}
 	g.mu.armed = true
 	g.mu.isUrgent = make([]bool, len(o.Sources))
+	remote := 0
 	for i := range g.channels {
-		if o.Sources[i].Address != "" {
-			return nil, fmt.Errorf("gate of %s, channel %d: no client for the producer at %s",
-				o.Name, i, o.Sources[i].Address)
+		switch local := o.Sources[i].Address == ""; {
+		case local && o.Registry == nil:
+			return nil, fmt.Errorf("gate of %s, channel %d: no registry for a local producer",
+				o.Name, i)
+		case local:
+			g.channels[i].in = &localInput{registry: o.Registry}
+		default:
+			g.channels[i].in = &remoteInput{gate: g, channel: i, exclusive: o.Buffers.PerChannel}
+			remote++
 		}
-		if o.Registry == nil {
-			return nil, fmt.Errorf("gate of %s, channel %d: no registry for a local producer", o.Name, i)
+	}
+	if remote > 0 {
+		if err := g.reserve(o, remote); err != nil {
+			return nil, err
 		}
-		g.channels[i].in = &localInput{registry: o.Registry}
 	}
 	return g, nil
+}
+
+// reserve sets the segments of remote channels aside.
+func (g *Gate) reserve(o GateOptions, remote int) (err error) {
+	switch {
+	case o.Client == nil || o.Pool == nil || o.Type == nil:
+		return fmt.Errorf("gate of %s: remote producers need a client, a segment pool and a type",
+			g.name)
+	case o.Pool.SegmentBytes() != o.Client.opts.SegmentBytes:
+		return fmt.Errorf("gate of %s: the pool's segments have %d bytes, the client's %d",
+			g.name, o.Pool.SegmentBytes(), o.Client.opts.SegmentBytes)
+	}
+	g.floats.mu.free = o.Buffers.Floating
+	g.floats.mu.asked = map[*remoteInput]bool{}
+	g.reserved, err = o.Pool.Reserve(o.Buffers.segments(remote), "gate of "+g.name)
+	return err
 }
 
 // Connect asks for the partitions. It does not wait for them: what goes wrong is reported by Poll.
 func (g *Gate) Connect() {
 	for i := range g.channels {
 		s := &g.sources[i]
-		l := g.channels[i].in.(*localInput)
-		l.request.Store(g.registry.connect(s.Partition, s.Index, g, i))
+		switch in := g.channels[i].in.(type) {
+		case *localInput:
+			in.request.Store(g.registry.connect(s.Partition, s.Index, g, i))
+		case *remoteInput:
+			g.client.subscribe(s.Address, in)
+		}
 	}
 }
 
@@ -232,6 +266,10 @@ func (g *Gate) pollChannel(c int, ch *gateChannel) (e stream.Element, ok bool, e
 		return e, true, g.captureElement(c, ch, &e)
 	}
 	t := ch.in.take(g.capture.checkpoint)
+	if t.urgent {
+		g.relist(c)
+		return g.pollUrgent(c, ch)
+	}
 	if t.err != nil {
 		return e, false, g.fail(c, t.err)
 	}
@@ -290,21 +328,27 @@ func (g *Gate) PollPriority() (channel int, e stream.Element, ok bool, err error
 		if !ok {
 			break
 		}
-		ch := &g.channels[c]
-		overtaker, announced := ch.in.takeUrgent()
-		if announced != nil && (g.announced == nil || g.announced.Checkpoint < announced.Checkpoint) {
-			g.announced = announced
+		if e, ok, err = g.pollUrgent(c, &g.channels[c]); ok || err != nil {
+			return c, e, ok, err
 		}
-		if overtaker == nil || overtaker.Checkpoint <= ch.barrier {
-			continue
-		}
-		ch.barrier, ch.overtook = overtaker.Checkpoint, true
-		if err := g.saveOvertaken(c, ch); err != nil {
-			return c, e, false, g.fail(c, err)
-		}
-		return c, stream.Element{Kind: stream.KindBarrier, Barrier: overtaker}, true, nil
 	}
 	return 0, e, false, nil
+}
+
+// pollUrgent takes the barrier that overtook in a channel, if there is one.
+func (g *Gate) pollUrgent(c int, ch *gateChannel) (e stream.Element, ok bool, err error) {
+	overtaker, announced := ch.in.takeUrgent()
+	if announced != nil && (g.announced == nil || g.announced.Checkpoint < announced.Checkpoint) {
+		g.announced = announced
+	}
+	if overtaker == nil || overtaker.Checkpoint <= ch.barrier {
+		return e, false, nil
+	}
+	ch.barrier, ch.overtook = overtaker.Checkpoint, true
+	if err := g.saveOvertaken(c, ch); err != nil {
+		return e, false, g.fail(c, err)
+	}
+	return stream.Element{Kind: stream.KindBarrier, Barrier: overtaker}, true, nil
 }
 
 func (g *Gate) nextUrgent() (int, bool, error) {
@@ -352,6 +396,9 @@ func (g *Gate) Blocked(channel int) bool { return g.channels[channel].blocked }
 // will come from it any more.
 func (g *Gate) Ended(channel int) bool { return g.channels[channel].ended }
 
+// NumEnded counts the channels that are Ended.
+func (g *Gate) NumEnded() int { return g.ended }
+
 // AllEnded reports whether all channels are Ended.
 func (g *Gate) AllEnded() bool { return g.ended == len(g.channels) }
 
@@ -383,13 +430,19 @@ func (g *Gate) QueuedBytes(channel int) int64 { return g.channels[channel].in.qu
 func (g *Gate) PoolUsage() float64 {
 	var n int64
 	for i := range g.channels {
-		n += g.channels[i].in.queuedBytes()
+		if l, ok := g.channels[i].in.(*localInput); ok {
+			n += l.queuedBytes()
+		}
+	}
+	if g.reserved != nil {
+		n += int64(g.reserved.Used() * g.buffers.SegmentBytes)
 	}
 	all := g.buffers.segments(len(g.channels)) * g.buffers.SegmentBytes
 	return min(1, float64(n)/float64(max(1, all)))
 }
 
-// Close leaves all channels. What was queued is dropped, and what producers put later too.
+// Close leaves all channels. What was queued is dropped, and what producers put later too. It does not
+// wait; the segments of remote channels are free when it returns, except those being filled.
 func (g *Gate) Close() {
 	g.mu.Lock()
 	if g.mu.closed {
@@ -403,5 +456,8 @@ func (g *Gate) Close() {
 	g.mu.Unlock()
 	for i := range g.channels {
 		g.channels[i].in.close()
+	}
+	if g.reserved != nil {
+		g.reserved.Close()
 	}
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // input is where one channel of a gate takes its elements from. The gate's goroutine calls its
-// methods, except that close and queuedBytes may come from any.
+// methods; queuedBytes may come from any.
 type input interface {
 	// take removes the first element, as queue.take does. overtaken says whether checkpoint's
 	// barrier overtook the element and its producer has saved it.

@@ -174,6 +174,9 @@ type taken struct {
 	ok   bool
 	// more says that there is more to take now; the queue stays listed.
 	more bool
+	// urgent says that a barrier overtook what is left, so that it must be taken first: an element
+	// that its producer saved must not be processed before the barrier.
+	urgent bool
 	// overtaken says that a barrier of the asked checkpoint or a later one has overtaken, so that
 	// the producer has saved elem.
 	overtaken bool
@@ -186,6 +189,10 @@ type taken struct {
 func (q *queue) take(checkpoint uint64) (t taken) {
 	var size int64
 	q.mu.Lock()
+	if q.mu.overtaker != nil {
+		q.mu.Unlock()
+		return taken{urgent: true}
+	}
 	for q.mu.elems.len() > 0 && !t.ok {
 		e := q.mu.elems.pop()
 		size += e.size
@@ -439,4 +446,21 @@ func (q *queue) findLocked(checkpoint uint64) int {
 		}
 	}
 	return -1
+}
+
+// state reports whether there is something to take, or that there never will be.
+func (q *queue) state() (more, ended bool) {
+	q.mu.Lock()
+	more = q.mu.elems.len() > 0
+	ended = q.endedLocked() && q.mu.err == nil
+	q.mu.listed = more
+	gone := ended && !q.mu.gone
+	if gone {
+		q.mu.gone = true
+	}
+	q.mu.Unlock()
+	if gone {
+		q.p.channelGone()
+	}
+	return more, ended
 }

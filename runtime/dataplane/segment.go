@@ -145,6 +145,13 @@ func (r *Reservation) Put(s []byte) {
 	}
 }
 
+// Closed reports whether Close was called.
+func (r *Reservation) Closed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.mu.closed
+}
+
 // Close ends the reservation. Segments still in use count as reserved until they are put back.
 // Close may be called again.
 func (r *Reservation) Close() {
