@@ -1,6 +1,8 @@
 package datastream
 
 import (
+	"fmt"
+
 	"goflink/core/eventtime"
 	"goflink/core/source"
 	"goflink/graph"
@@ -34,4 +36,23 @@ func TextFile(env *Environment, path string) *Stream[string] {
 	src := reading.TextFile{Files: env.files, Path: path}
 	env.fail(src.Check(env.ctx))
 	return FromSource(env, src, nil, "Text File")
+}
+
+// SocketText makes a stream of the lines that a server sends; when the connection ends, the stream
+// ends (R34). Lines that were received before a failure and not processed are lost.
+func SocketText(env *Environment, host string, port int) *Stream[string] {
+	return SocketTextRetrying(env, host, port, '\n', 0)
+}
+
+// SocketTextRetrying is SocketText with a delimiter and a number of attempts to connect again after
+// the connection was lost; -1 means without limit.
+func SocketTextRetrying(env *Environment, host string, port int, delimiter byte,
+	retries int) *Stream[string] {
+	if port < 1 || port > 65535 {
+		env.fail(fmt.Errorf("SocketText: port %d is not in 1 to 65535", port))
+	}
+	s := FromSource(env, reading.Socket{Host: host, Port: port, Delimiter: delimiter,
+		Retries: retries}, nil, "Socket Stream")
+	s.t.Parallelism, s.t.SingleParallelism = 1, true
+	return s
 }
