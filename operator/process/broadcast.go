@@ -148,14 +148,14 @@ func BroadcastProcess[In, B, Out any](create func() BroadcastProcessFunction[In,
 ) operator.Factory {
 	return operator.FactoryFunc(func() (operator.Operator, error) {
 		f := create()
-		base, err := newFunction(f)
-		return &broadcastOp[In, B, Out]{function: base, f: f, declared: states}, err
+		base, err := NewLifecycle(f)
+		return &broadcastOp[In, B, Out]{Lifecycle: base, f: f, declared: states}, err
 	})
 }
 
 type broadcastOp[In, B, Out any] struct {
 	TwoInputs
-	function
+	Lifecycle
 	f        BroadcastProcessFunction[In, B, Out]
 	declared []BroadcastState
 	states   broadcasts
@@ -180,7 +180,7 @@ func (o *broadcastOp[In, B, Out]) Open(rt operator.Runtime) (err error) {
 	if err := o.states.openAll(rt.OperatorState(), o.declared); err != nil {
 		return err
 	}
-	return o.openFunction(rt, &o.Forward)
+	return o.OpenFunction(rt, &o.Forward)
 }
 
 // Input returns the receiver of input i.
@@ -198,7 +198,7 @@ func (o *broadcastOp[In, B, Out]) elements(b *stream.Batch[In]) error {
 		o.scope.timestamp = b.Time(i)
 		o.out.SetTime(o.scope.timestamp)
 		if err := o.f.ProcessElement(b.Values[i], &o.reading, o.out); err != nil {
-			return o.failed(err)
+			return o.Failed(err)
 		}
 	}
 	return o.handOn()
@@ -209,7 +209,7 @@ func (o *broadcastOp[In, B, Out]) broadcastElements(b *stream.Batch[B]) error {
 		o.scope.timestamp = b.Time(i)
 		o.out.SetTime(o.scope.timestamp)
 		if err := o.f.ProcessBroadcastElement(b.Values[i], &o.writing, o.out); err != nil {
-			return o.failed(err)
+			return o.Failed(err)
 		}
 	}
 	return o.handOn()
@@ -217,7 +217,7 @@ func (o *broadcastOp[In, B, Out]) broadcastElements(b *stream.Batch[B]) error {
 
 func (o *broadcastOp[In, B, Out]) handOn() error {
 	if err := o.scope.flush(); err != nil {
-		return o.failed(err)
+		return o.Failed(err)
 	}
 	return o.out.Flush()
 }

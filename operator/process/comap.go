@@ -98,11 +98,11 @@ func coFactory[In1, In2, Out any](first Keying[In1], second Keying[In2],
 ) operator.Factory {
 	return operator.FactoryFunc(func() (operator.Operator, error) {
 		user, calls := create()
-		f, err := newFunction(user)
+		f, err := NewLifecycle(user)
 		if err == nil {
 			err = checkBoth(first, second)
 		}
-		return &coOp[In1, In2, Out]{function: f, calls: calls, first: first, second: second}, err
+		return &coOp[In1, In2, Out]{Lifecycle: f, calls: calls, first: first, second: second}, err
 	})
 }
 
@@ -123,7 +123,7 @@ func checkBoth[In1, In2 any](first Keying[In1], second Keying[In2]) error {
 // coOp runs a function of two inputs without timers.
 type coOp[In1, In2, Out any] struct {
 	TwoInputs
-	function
+	Lifecycle
 	calls   coCalls[In1, In2, Out]
 	first   Keying[In1]
 	second  Keying[In2]
@@ -151,7 +151,7 @@ func (o *coOp[In1, In2, Out]) Open(rt operator.Runtime) (err error) {
 	if err := o.keys2.open(rt, o.second); err != nil {
 		return err
 	}
-	return o.openFunction(rt, &o.Forward)
+	return o.OpenFunction(rt, &o.Forward)
 }
 
 // Input returns the receiver of input i.
@@ -165,15 +165,15 @@ func (o *coOp[In1, In2, Out]) Input(i int) any {
 }
 
 func (o *coOp[In1, In2, Out]) batch1(b *stream.Batch[In1]) error {
-	return coBatch(&o.function, b, &o.keys1, o.calls.first, &o.context, o.out)
+	return coBatch(&o.Lifecycle, b, &o.keys1, o.calls.first, &o.context, o.out)
 }
 
 func (o *coOp[In1, In2, Out]) batch2(b *stream.Batch[In2]) error {
-	return coBatch(&o.function, b, &o.keys2, o.calls.second, &o.context, o.out)
+	return coBatch(&o.Lifecycle, b, &o.keys2, o.calls.second, &o.context, o.out)
 }
 
 // coBatch calls the function for the records of one input.
-func coBatch[In, Out any](f *function, b *stream.Batch[In], keys *keyContext[In],
+func coBatch[In, Out any](f *Lifecycle, b *stream.Batch[In], keys *keyContext[In],
 	call func(v In, ctx *Context, out *operator.Emitter[Out]) error,
 	ctx *Context, out *operator.Emitter[Out],
 ) error {
@@ -183,12 +183,12 @@ func coBatch[In, Out any](f *function, b *stream.Batch[In], keys *keyContext[In]
 		f.scope.timestamp = b.Time(i)
 		out.SetTime(f.scope.timestamp)
 		if err := call(b.Values[i], ctx, out); err != nil {
-			return f.failed(err)
+			return f.Failed(err)
 		}
 	}
 	keys.end()
 	if err := f.scope.flush(); err != nil {
-		return f.failed(err)
+		return f.Failed(err)
 	}
 	return out.Flush()
 }

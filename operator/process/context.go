@@ -31,6 +31,7 @@ type Opener interface {
 // at each barrier) and operator.CheckpointListener.
 type FunctionContext struct {
 	rt    operator.Runtime
+	scope *scope
 	hooks []func(cp operator.Checkpoint) error
 }
 
@@ -51,6 +52,10 @@ func (c *FunctionContext) Metrics() operator.Metrics { return c.rt.Metrics() }
 
 // Now is the processing time in milliseconds since the epoch. Any goroutine may call it.
 func (c *FunctionContext) Now() int64 { return c.rt.Now() }
+
+// Watermark is the operator's current watermark, or stream.MinWatermark. Functions without a context
+// per record (maps, filters) see none.
+func (c *FunctionContext) Watermark() int64 { return c.scope.watermark }
 
 // Accumulators are this subtask's shares of values that the job's result holds. The names are those
 // of the whole task: functions of one chain must not use the same.
@@ -176,22 +181,21 @@ type inOperator[In any] interface {
 	stream.Receiver[In]
 }
 
-// function is what operators around a function object have in common: its life, its outputs and
-// what its contexts share.
-type function struct {
+// Lifecycle is what operators around a function object have in common, for operators to embed: it
+// opens and closes the object and tells it of checkpoints. The task's goroutine uses it.
+type Lifecycle struct {
 	scope  scope
 	user   any
 	ctx    FunctionContext
 	opened bool
 }
 
-// newFunction keeps a function object that a factory made.
-func newFunction(user any) (function, error) {
+func NewLifecycle(user any) (Lifecycle, error) {
 	if v := reflect.ValueOf(user); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
-		return function{}, failure.New(failure.FailJob, failure.User,
+		return Lifecycle{}, failure.New(failure.FailJob, failure.User,
 			"the factory of the function returned nil; it must make a new function for each call")
 	}
-	return function{user: user}, checkMethods(user)
+	return Lifecycle{user: user}, checkMethods(user)
 }
 
 // checkMethods refuses methods that look like optional ones but would never be called.
@@ -222,10 +226,10 @@ func misfit(m reflect.Method, want reflect.Type) error {
 		want, want.Method(0).Type)
 }
 
-// openFunction opens the function object. Elements that are no records go to outs: the main output,
+// OpenFunction opens the function object. Elements that are no records go to outs: the main output,
 // which is there already, and the side outputs.
-func (o *function) openFunction(rt operator.Runtime, outs *operator.Forward) error {
-	o.ctx.rt = rt
+func (o *Lifecycle) OpenFunction(rt operator.Runtime, outs *operator.Forward) error {
+	o.ctx.rt, o.ctx.scope = rt, &o.scope
 	o.scope.init(rt)
 	for _, tag := range rt.OutputTags() {
 		c, ok := rt.Output(tag).(stream.Control)
@@ -243,7 +247,7 @@ func (o *function) openFunction(rt operator.Runtime, outs *operator.Forward) err
 }
 
 // Snapshot calls what the function wants called at a barrier.
-func (o *function) Snapshot(cp operator.Checkpoint) error {
+func (o *Lifecycle) Snapshot(cp operator.Checkpoint) error {
 	for _, hook := range o.ctx.hooks {
 		if err := hook(cp); err != nil {
 			return userError(err, "snapshot of function %T", o.user)
@@ -256,7 +260,7 @@ func (o *function) Snapshot(cp operator.Checkpoint) error {
 }
 
 // CheckpointComplete tells the function.
-func (o *function) CheckpointComplete(checkpoint uint64) error {
+func (o *Lifecycle) CheckpointComplete(checkpoint uint64) error {
 	if l, ok := o.user.(operator.CheckpointListener); ok {
 		return userError(l.CheckpointComplete(checkpoint), "function %T", o.user)
 	}
@@ -264,7 +268,7 @@ func (o *function) CheckpointComplete(checkpoint uint64) error {
 }
 
 // CheckpointAborted tells the function.
-func (o *function) CheckpointAborted(checkpoint uint64) error {
+func (o *Lifecycle) CheckpointAborted(checkpoint uint64) error {
 	if l, ok := o.user.(operator.CheckpointListener); ok {
 		return userError(l.CheckpointAborted(checkpoint), "function %T", o.user)
 	}
@@ -272,10 +276,10 @@ func (o *function) CheckpointAborted(checkpoint uint64) error {
 }
 
 // Finish does nothing: no record is held back.
-func (o *function) Finish() error { return nil }
+func (o *Lifecycle) Finish() error { return nil }
 
 // Close closes the function object if it was opened.
-func (o *function) Close() error {
+func (o *Lifecycle) Close() error {
 	c, ok := o.user.(io.Closer)
 	if !ok || !o.opened {
 		return nil
@@ -284,8 +288,8 @@ func (o *function) Close() error {
 	return userError(c.Close(), "close of function %T", o.user)
 }
 
-// failed is an error that a function returned.
-func (o *function) failed(err error) error { return userError(err, "function %T", o.user) }
+// Failed marks an error that the function returned; a nil one stays nil.
+func (o *Lifecycle) Failed(err error) error { return userError(err, "function %T", o.user) }
 
 // userError marks an error as the program's; a nil one stays nil.
 func userError(err error, format string, args ...any) error {

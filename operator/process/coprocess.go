@@ -86,7 +86,7 @@ func keyedBatch[K, In, Out any](o *keyedCore[K, Out], in *keyedInput[K, In], b *
 	call func(v In, timestamp int64) error,
 ) error {
 	if err := in.each(b, o.keyed, &o.scope, &o.key, call); err != nil {
-		return o.failed(err)
+		return o.Failed(err)
 	}
 	return o.flush()
 }

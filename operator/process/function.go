@@ -49,11 +49,11 @@ func (o *processOp[In, Out]) Batch(b *stream.Batch[In]) error {
 		o.scope.timestamp = b.Time(i)
 		o.out.SetTime(o.scope.timestamp)
 		if err := o.f.ProcessElement(b.Values[i], &o.context, o.out); err != nil {
-			return o.failed(err)
+			return o.Failed(err)
 		}
 	}
 	if err := o.scope.flush(); err != nil {
-		return o.failed(err)
+		return o.Failed(err)
 	}
 	return o.out.Flush()
 }

@@ -65,7 +65,7 @@ func KeyedProcess[K, In, Out any](by KeyBy[In, K],
 
 // keyedCore is what operators with keyed state, timers and an output of type Out have in common.
 type keyedCore[K, Out any] struct {
-	function
+	Lifecycle
 	keyed   statebackend.Keyed
 	key     keyScope[K]
 	timers  Timers
@@ -78,11 +78,11 @@ type keyedCore[K, Out any] struct {
 }
 
 func newKeyedCore[K, Out any](user any) (keyedCore[K, Out], error) {
-	f, err := newFunction(user)
+	f, err := NewLifecycle(user)
 	if err != nil {
 		return keyedCore[K, Out]{}, err
 	}
-	c := keyedCore[K, Out]{function: f}
+	c := keyedCore[K, Out]{Lifecycle: f}
 	if t, ok := user.(TimerFunction[K, Out]); ok {
 		c.timer = t.OnTimer
 	} else if m, has := reflect.TypeOf(user).MethodByName("OnTimer"); has {
@@ -108,7 +108,7 @@ func (o *keyedCore[K, Out]) openKeyed(rt operator.Runtime, outs *operator.Forwar
 	}
 	o.context = KeyedContext[K]{scope: &o.scope, keyScope: &o.key, service: &o.service}
 	o.onTimer = OnTimerContext[K]{KeyedContext: &o.context}
-	if err := o.openFunction(rt, outs); err != nil {
+	if err := o.OpenFunction(rt, outs); err != nil {
 		return err
 	}
 	return o.timers.Open(rt, o.keyed, o.fire, o.flush)
@@ -128,7 +128,7 @@ func (o *keyedCore[K, Out]) fire(domain TimeDomain, t statebackend.Timer) error 
 	} else {
 		o.out.SetTime(stream.NoTimestamp)
 	}
-	return o.failed(o.timer(t.Time, &o.onTimer, o.out))
+	return o.Failed(o.timer(t.Time, &o.onTimer, o.out))
 }
 
 // flush leaves the keyed context and hands on what was emitted.
@@ -136,7 +136,7 @@ func (o *keyedCore[K, Out]) flush() error {
 	o.keyed.UnsetKey()
 	o.key.take, o.key.known = nil, false
 	err := o.scope.flush()
-	return errors.Join(o.failed(err), o.out.Flush())
+	return errors.Join(o.Failed(err), o.out.Flush())
 }
 
 // advance fires the timers that a watermark makes due.

@@ -66,12 +66,12 @@ func KeyedBroadcastProcess[K, In, B, Out any](by KeyBy[In, K],
 ) operator.Factory {
 	return operator.FactoryFunc(func() (operator.Operator, error) {
 		f := create()
-		base, err := newFunction(f)
+		base, err := NewLifecycle(f)
 		if err == nil {
 			err = by.check()
 		}
 		o := &keyedBroadcastOp[K, In, B, Out]{f: f, declared: states}
-		o.keyedCore.function = base
+		o.Lifecycle = base
 		o.input = keyedInput[K, In]{by: by}
 		if err == nil {
 			err = o.takeTimers(f)
@@ -150,7 +150,7 @@ func (o *keyedBroadcastOp[K, In, B, Out]) broadcastElements(b *stream.Batch[B]) 
 		o.scope.timestamp = b.Time(i)
 		o.out.SetTime(o.scope.timestamp)
 		if err := o.f.ProcessBroadcastElement(b.Values[i], &o.writing, o.out); err != nil {
-			return o.failed(err)
+			return o.Failed(err)
 		}
 	}
 	return o.flush()

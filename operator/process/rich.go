@@ -27,18 +27,18 @@ type FilterFunction[T any] interface {
 // richOp is what the operators of one function and one input have in common.
 type richOp[In, Out any] struct {
 	operator.Forward
-	function
+	Lifecycle
 	keying Keying[In]
 	keys   keyContext[In]
 	out    *operator.Emitter[Out]
 }
 
 func newRich[In, Out any](user any, keying Keying[In]) (richOp[In, Out], error) {
-	f, err := newFunction(user)
+	f, err := NewLifecycle(user)
 	if err == nil && keying != nil {
 		err = keying.check()
 	}
-	return richOp[In, Out]{function: f, keying: keying}, err
+	return richOp[In, Out]{Lifecycle: f, keying: keying}, err
 }
 
 // Open opens the output, the keyed state and the function.
@@ -50,7 +50,7 @@ func (o *richOp[In, Out]) Open(rt operator.Runtime) (err error) {
 	if err := o.keys.open(rt, o.keying); err != nil {
 		return err
 	}
-	return o.openFunction(rt, &o.Forward)
+	return o.OpenFunction(rt, &o.Forward)
 }
 
 // RichMap returns the factory of an operator that hands on what a function makes of each record.
@@ -81,7 +81,7 @@ func (o *richMapOp[In, Out]) Batch(b *stream.Batch[In]) error {
 		o.keys.set(i)
 		v, err := o.f.Map(b.Values[i])
 		if err != nil {
-			return o.failed(err)
+			return o.Failed(err)
 		}
 		values = append(values, v)
 	}
@@ -118,7 +118,7 @@ func (o *richFlatMapOp[In, Out]) Batch(b *stream.Batch[In]) error {
 		o.keys.set(i)
 		o.out.SetTime(b.Time(i))
 		if err := o.f.FlatMap(b.Values[i], o.out); err != nil {
-			return o.failed(err)
+			return o.Failed(err)
 		}
 	}
 	o.keys.end()
@@ -150,7 +150,7 @@ func (o *richFilterOp[T]) Batch(b *stream.Batch[T]) error {
 		o.keys.set(i)
 		keep, err := o.f.Filter(b.Values[i])
 		if err != nil {
-			return o.failed(err)
+			return o.Failed(err)
 		}
 		if keep {
 			o.out.EmitAt(b.Values[i], b.Time(i))

@@ -53,18 +53,18 @@ func RichReduce[T, K any](by KeyBy[T, K], info *typeinfo.Type[T],
 ) operator.Factory {
 	return operator.FactoryFunc(func() (operator.Operator, error) {
 		f := create()
-		base, err := newFunction(f)
+		base, err := NewLifecycle(f)
 		if err == nil {
 			err = by.check()
 		}
-		o := &rollingOp[T, K, T, T]{function: base, by: by}
+		o := &rollingOp[T, K, T, T]{Lifecycle: base, by: by}
 		o.spec = state.ReducingOf[T](rollingState, nil).WithType(info).Spec()
 		o.update = func(i int, p *T, found bool) error {
 			v := o.values[i]
 			if found {
 				var err error
 				if v, err = f.Reduce(*p, v); err != nil {
-					return o.failed(err)
+					return o.Failed(err)
 				}
 			}
 			*p, o.b.Values[i] = v, v
@@ -102,7 +102,7 @@ func Aggregate[In, K, Acc, Out any](by KeyBy[In, K], acc *typeinfo.Type[Acc],
 // A batch costs one call of the state table, a record one probe.
 type rollingOp[In, K, S, Out any] struct {
 	operator.Forward
-	function
+	Lifecycle
 	by     KeyBy[In, K]
 	spec   statebackend.TableSpec
 	update func(i int, p *S, found bool) error
@@ -145,7 +145,7 @@ func (o *rollingOp[In, K, S, Out]) Open(rt operator.Runtime) (err error) {
 	if o.user == nil {
 		return nil
 	}
-	return o.openFunction(rt, &o.Forward)
+	return o.OpenFunction(rt, &o.Forward)
 }
 
 func (o *rollingOp[In, K, S, Out]) Input(int) any { return o }
@@ -178,5 +178,5 @@ func (o *rollingOp[In, K, S, Out]) Close() error {
 	if o.user == nil {
 		return nil
 	}
-	return o.function.Close()
+	return o.Lifecycle.Close()
 }

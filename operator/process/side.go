@@ -28,6 +28,9 @@ func (s *scope) init(rt operator.Runtime) {
 // stream.NoTimestamp.
 func (s *scope) Timestamp() int64 { return s.timestamp }
 
+// SetTimestamp changes Timestamp, which side outputs emit with, until the next record or timer.
+func (s *scope) SetTimestamp(timestamp int64) { s.timestamp = timestamp }
+
 // Watermark is the current watermark, or stream.MinWatermark before the first one.
 func (s *scope) Watermark() int64 { return s.watermark }
 

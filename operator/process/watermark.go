@@ -127,6 +127,9 @@ func (o *watermarkOp[T]) idleMillis() int64 { return max(1, o.idleAfter.Millisec
 // checkIdle makes the stream idle if the timeout is over. It emits first what the records so far
 // allow, because an idle stream's watermark counts no more.
 func (o *watermarkOp[T]) checkIdle() error {
+	if o.last == stream.MaxWatermark {
+		return nil
+	}
 	if due := o.active + o.idleMillis(); o.rt.Now() < due {
 		o.rt.At(due, o.checkIdle)
 		return nil
@@ -144,6 +147,9 @@ func (o *watermarkOp[T]) checkIdle() error {
 
 // periodic asks the generator for a watermark.
 func (o *watermarkOp[T]) periodic() error {
+	if o.last == stream.MaxWatermark {
+		return nil
+	}
 	o.rt.At(o.rt.Now()+o.interval, o.periodic)
 	o.gen.OnPeriodic(o)
 	return o.obey()
