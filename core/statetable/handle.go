@@ -200,12 +200,17 @@ func (h *Space[V]) all(hashes []uint64, keys [][]byte,
 	if err != nil {
 		return err
 	}
+	var ahead ahead
 	for from := 0; from < len(keys); from += lookahead {
 		to := min(from+lookahead, len(keys))
-		s.prefetch(hashes[from:to], keys[from:to])
+		s.resolve(hashes[from:to], keys[from:to], &ahead)
 		for i := from; i < to; i++ {
-			r, found, err := h.upsert(s, hashes[i], keys[i])
-			if err != nil {
+			var r *entry[V]
+			e := ahead[(i-from)&(lookahead-1)]
+			found := e != 0
+			if found {
+				r = s.own(e - 1)
+			} else if r, found, err = h.upsert(s, hashes[i], keys[i]); err != nil {
 				return err
 			}
 			if deep {

@@ -69,7 +69,7 @@ type level[V any] struct {
 	spareIndex []uint64
 	// moved is told of each entry that changes its number, if it is set.
 	moved func(from, to uint32, r *entry[V])
-	sink  uint64 // keeps loads alive whose results do not count
+	sink  byte // keeps loads alive whose results do not count
 }
 
 func newLevel[V any](e *epochs) *level[V] {

@@ -209,7 +209,7 @@ func (t *Timers) PopUntil(limit int64, f func(tm statebackend.Timer) error) erro
 		if err != nil || !ok || time > limit {
 			return err
 		}
-		// Timers of this time that f adds come in the next round.
+		// Timers that f adds come in the next round, which begins at once if they are earlier.
 		t.popping = true
 		err = t.pop(time, f)
 		t.popping = false
@@ -230,6 +230,9 @@ func (t *Timers) pop(time int64, f func(tm statebackend.Timer) error) error {
 		t.remove(time, p.entry)
 		if err := f(tm); err != nil {
 			return err
+		}
+		if len(t.times) > 0 && t.times[0] < time {
+			return nil
 		}
 	}
 	return nil
