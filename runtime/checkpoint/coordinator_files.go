@@ -59,14 +59,14 @@ func filesOf(m *Metadata) []string {
 
 // keep makes the files of another job's checkpoint stay for ever.
 func (f *files) keep(c *Completed) {
-	for _, file := range filesOf(c.Metadata) {
+	for _, file := range filesOf(&c.Metadata) {
 		f.names[file]++
 	}
 }
 
 // retain adds a checkpoint.
 func (f *files) retain(c *Completed) {
-	r := retained{Completed: c, files: filesOf(c.Metadata)}
+	r := retained{Completed: c, files: filesOf(&c.Metadata)}
 	for _, file := range r.files {
 		f.names[file]++
 	}

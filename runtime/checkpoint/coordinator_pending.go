@@ -379,9 +379,9 @@ func (c *Coordinator) writeNext() {
 }
 
 // metadata puts a checkpoint together.
-func (c *Coordinator) metadata(p *pending) *Metadata {
+func (c *Coordinator) metadata(p *pending) Metadata {
 	job := c.o.Job
-	m := &Metadata{Checkpoint: p.id, Epoch: c.o.Epoch, Job: job.ID, JobName: job.Name,
+	m := Metadata{Checkpoint: p.id, Epoch: c.o.Epoch, Job: job.ID, JobName: job.Name,
 		Triggered: p.began.UnixMilli(), Completed: c.now.UnixMilli(), Kind: p.kind, Full: p.full,
 		Edges: edgesOf(job)}
 	m.Vertices = make([]VertexState, len(job.Vertices))

@@ -76,7 +76,7 @@ type Edge struct {
 
 // Completed is a checkpoint that is durable.
 type Completed struct {
-	*Metadata
+	Metadata
 	// Location is the URI of its directory; empty if it lies in the JobManager's memory.
 	Location string
 	// Path is how the user names it: what `run -s` takes.

@@ -33,6 +33,11 @@ func Load(ctx context.Context, files *filesystem.Registry, name string) (*checkp
 	return nil, failure.Wrap(err, class, domain, "checkpoint %q", name)
 }
 
+// Load is the function Load with the file systems of the storage.
+func (s *Storage) Load(ctx context.Context, name string) (*checkpoint.Completed, error) {
+	return Load(ctx, s.o.Files, name)
+}
+
 func load(ctx context.Context, files *filesystem.Registry, name string) (*checkpoint.Completed,
 	error,
 ) {
@@ -67,7 +72,7 @@ func load(ctx context.Context, files *filesystem.Registry, name string) (*checkp
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w%s", file, err, advice(err))
 	}
-	return &checkpoint.Completed{Metadata: m, Location: dir.String(), Path: dir.String(),
+	return &checkpoint.Completed{Metadata: *m, Location: dir.String(), Path: dir.String(),
 		Foreign: true}, nil
 }
 

@@ -78,10 +78,11 @@ func (s *Storage) prepareSavepoint(ctx context.Context, e checkpoint.PrepareLoca
 		"savepoint target "+target.String())
 }
 
-// Write makes a checkpoint durable and returns how the user names it. The metadata is written under
+// WriteMetadata makes a checkpoint durable and returns how the user names it. The metadata is written under
 // another name, synced and renamed: that rename is the commit point. After an error the checkpoint
 // cannot be found, or the error says that this is not sure.
-func (s *Storage) Write(ctx context.Context, c *checkpoint.Completed) (string, error) {
+func (s *Storage) WriteMetadata(ctx context.Context, e checkpoint.WriteMetadata) (string, error) {
+	c := e.Completed
 	if c.Location == "" {
 		return NotExternal, nil
 	}
@@ -125,7 +126,7 @@ func (s *Storage) write(ctx context.Context, c *checkpoint.Completed, dir filesy
 	if err != nil {
 		return err
 	}
-	err = checkpoint.Encode(w, c.Metadata, s.relative(dir))
+	err = checkpoint.Encode(w, &c.Metadata, s.relative(dir))
 	if err == nil {
 		err = w.Sync()
 	}
