@@ -94,6 +94,13 @@ func (l *launch) prepare() (err error) {
 	return err
 }
 
+// executed tells the launcher that the program runs a job.
+func (l *launch) executed() {
+	if l.report != nil {
+		fmt.Fprintln(l.report, "executed")
+	}
+}
+
 // LoadConfig reads the configuration file of FLINK_CONF_DIR: config.yaml or flink-conf.yaml. Without
 // the variable the configuration is empty.
 func LoadConfig() (*config.Configuration, error) {

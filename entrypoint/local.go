@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"goflink/core/config"
+	"goflink/core/filesystem"
 	"goflink/core/job"
 	"goflink/graph"
 	"goflink/runtime/minicluster"
@@ -13,10 +14,13 @@ import (
 
 // localExecutor runs jobs on a MiniCluster that the first job starts and close ends (R131).
 type localExecutor struct {
-	conf *config.Configuration
-	mu   sync.Mutex
-	c    *minicluster.Cluster
-	jobs []job.Client
+	conf  *config.Configuration
+	files *filesystem.Registry
+	// executed is called for each job that is accepted.
+	executed func()
+
+	mu sync.Mutex
+	c  *minicluster.Cluster
 }
 
 // Submit starts the job on a cluster with as many slots as the job needs.
@@ -25,7 +29,7 @@ func (x *localExecutor) Submit(ctx context.Context, j *graph.JobGraph, code *gra
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.c == nil {
-		c, err := startLocal(x.conf, j)
+		c, err := startLocal(x.conf, x.files, j)
 		if err != nil {
 			return nil, err
 		}
@@ -35,7 +39,7 @@ func (x *localExecutor) Submit(ctx context.Context, j *graph.JobGraph, code *gra
 	if err != nil {
 		return nil, fmt.Errorf("job %q: %w", j.Name, err)
 	}
-	x.jobs = append(x.jobs, client)
+	x.executed()
 	return cancelling{client}, nil
 }
 
@@ -57,7 +61,8 @@ func (c cancelling) Wait(ctx context.Context) (job.Result, error) {
 
 // startLocal starts a MiniCluster: one TaskManager with the configured number of slots, or as many as
 // the job needs.
-func startLocal(conf *config.Configuration, j *graph.JobGraph) (*minicluster.Cluster, error) {
+func startLocal(conf *config.Configuration, files *filesystem.Registry,
+	j *graph.JobGraph) (*minicluster.Cluster, error) {
 	slots, set, err := config.Lookup(conf, config.TaskManagerNumberOfTaskSlots)
 	if err != nil {
 		return nil, err
@@ -73,7 +78,8 @@ func startLocal(conf *config.Configuration, j *graph.JobGraph) (*minicluster.Clu
 			slots += n
 		}
 	}
-	return minicluster.New(minicluster.Options{TaskManagers: 1, Slots: max(1, slots), Config: conf})
+	return minicluster.New(minicluster.Options{TaskManagers: 1,
+		Slots: max(1, slots), Config: conf, Files: files, Epoch: 1})
 }
 
 // close ends the cluster with all that still runs on it.

@@ -96,7 +96,7 @@ func runLocal(l *launch, program Program, args []string) int {
 		}
 	}()
 	defer close(signals)
-	err := Run(ctx, program, args, l.config)
+	err := runOn(ctx, program, args, l.config, l.executed)
 	var cancelled *job.CancelledError
 	switch {
 	case err == nil:
@@ -133,11 +133,17 @@ func Run(ctx context.Context, program Program, args []string, conf *config.Confi
 	if conf == nil {
 		conf = config.New()
 	}
+	return runOn(ctx, program, args, conf, func() {})
+}
+
+// runOn is Run with a function that hears of each job that is executed.
+func runOn(ctx context.Context, program Program, args []string, conf *config.Configuration,
+	executed func()) error {
 	files, err := newFiles()
 	if err != nil {
 		return err
 	}
-	x := &localExecutor{conf: conf}
+	x := &localExecutor{conf: conf, files: files, executed: executed}
 	env := datastream.New(ctx, datastream.Options{Executor: x, Config: conf, Files: files})
 	return errors.Join(callProgram(program, env, args), x.close())
 }

@@ -44,7 +44,7 @@ type JobMaster interface {
 	TaskEnded(a id.Attempt, end TaskEnd)
 	AcknowledgeCheckpoint(a id.Attempt, checkpoint uint64, s statebackend.TaskSnapshot,
 		m statebackend.SnapshotMetrics)
-	DeclineCheckpoint(a id.Attempt, checkpoint uint64, reason failure.Info)
+	DeclineCheckpoint(a id.Attempt, checkpoint uint64, cause DeclineCause, reason failure.Info)
 	// OperatorEvent carries an event of an operator to its coordinator.
 	OperatorEvent(a id.Attempt, op id.Operator, event []byte)
 	// WantsCheckpoint says that a task at its end waits for a checkpoint.
@@ -60,6 +60,20 @@ type ResourceManager interface {
 	// DeclareRequirements says how many slots the job needs in all; 0 ends its interest.
 	DeclareRequirements(j id.Job, slots int, master JobMaster)
 }
+
+// DeclineCause says why a task has no part in a checkpoint. Only DeclineFailed is a failure.
+type DeclineCause uint8
+
+const (
+	// DeclineFailed: the task could not take or write its part.
+	DeclineFailed DeclineCause = iota
+	// DeclineNotReady: the task was not running yet.
+	DeclineNotReady
+	// DeclineEnded: the task had ended.
+	DeclineEnded
+	// DeclineSuperseded: another checkpoint came first, or a task before declined this one.
+	DeclineSuperseded
+)
 
 // SlotOffer is a slot on its way to a JobMaster.
 type SlotOffer struct {
@@ -81,8 +95,8 @@ type TaskDeployment struct {
 	Attempt    id.Attempt
 	Allocation id.Allocation
 	// Vertex is the index of the vertex in the JobGraph.
-	Vertex  int
-	Inputs  []InputDeployment
+	Vertex int
+	Inputs []InputDeployment
 	// Outputs are the numbers of channels of the vertex's results: the consumers of this subtask.
 	Outputs []int
 	Restore *TaskRestore

@@ -78,10 +78,26 @@ func (m *Master) addCoordinator(vertex int, n *graph.Node) (err error) {
 }
 
 // startAll starts the coordinators, after a restore if there is one.
-func (cs *coordinators) startAll(m *Master) {
+func (cs *coordinators) startAll() {
 	for _, c := range cs.list {
 		c.guard("start", func() error { return c.c.Start() })
 	}
+}
+
+// restore makes all coordinators begin with a checkpoint's state; those without state, and all if
+// there is no checkpoint, from the beginning.
+func (cs *coordinators) restore(checkpoint uint64, states map[id.Operator][]byte) {
+	for _, c := range cs.list {
+		c.guard("restore", func() error {
+			return c.c.Restore(checkpoint, states[c.info.Operator])
+		})
+	}
+}
+
+// snapshot returns the coordinator's state.
+func (c *coordinated) snapshot(checkpoint uint64) (state []byte, err error) {
+	defer failure.Catch(&err, failure.User)
+	return c.c.Snapshot(checkpoint)
 }
 
 // guard calls user code of the coordinator; an error or a panic fails the job.

@@ -11,10 +11,32 @@ import (
 	"goflink/runtime/scheduling"
 )
 
-// deploy starts tasks.
+// deploy starts tasks, once their state is assigned.
 func (m *Master) deploy(tasks []scheduling.Deployment) {
+	m.held = append(m.held, tasks...)
+	m.deployHeld()
+}
+
+// deployHeld starts the tasks that waited for their state. Those that were cancelled meanwhile are
+// left out.
+func (m *Master) deployHeld() {
+	if m.holdDeploys > 0 {
+		return
+	}
+	tasks := m.held
+	m.held = nil
+	m.start(tasks)
+}
+
+// start starts tasks.
+func (m *Master) start(tasks []scheduling.Deployment) {
 	d := deployer{m: m, all: map[*execgraph.IntermediateResult][]controlplane.Producer{}}
 	for _, t := range tasks {
+		if e := m.graph.Subtask(t.Vertex).Current(); e.Attempt() != t.Attempt ||
+			e.State() != execgraph.Deploying {
+			m.reportCancelled(t.Attempt)
+			continue
+		}
 		te := m.executors[t.Slot.Worker]
 		var err error
 		if te == nil {
@@ -34,6 +56,13 @@ func (m *Master) deploy(tasks []scheduling.Deployment) {
 	}
 }
 
+// reportCancelled tells the scheduler that a task which was cancelled before it was deployed is gone.
+func (m *Master) reportCancelled(a id.Attempt) {
+	m.actor.Post(func() {
+		m.schedule(scheduling.TaskStateChanged{Attempt: a, State: execgraph.Canceled})
+	})
+}
+
 // deployer makes the deployments of one effect. The producers of an all-to-all edge are the same for
 // all its consumers, so they are listed once.
 type deployer struct {
@@ -46,8 +75,7 @@ func (d *deployer) deployment(t scheduling.Deployment) *controlplane.TaskDeploym
 	jv := v.JobVertex()
 	out := &controlplane.TaskDeployment{Attempt: t.Attempt, Allocation: t.Slot.Allocation,
 		Vertex: jv.Index(), Restore: d.m.restores[t.Vertex]}
-	for i, r := range jv.Inputs() {
-		_ = i
+	for _, r := range jv.Inputs() {
 		out.Inputs = append(out.Inputs, d.input(r, v.Subtask()))
 	}
 	for _, r := range jv.Results() {

@@ -37,7 +37,7 @@ type Options struct {
 	Config *config.Configuration
 	// Resources is asked for slots.
 	Resources controlplane.ResourceManager
-	// Checkpoints is nil if the job's state is never saved.
+	// Checkpoints says how the job's state is saved.
 	Checkpoints *CheckpointOptions
 	Logger      *slog.Logger
 	// Trace, if not nil, hears what happens, for event logs and tests. It is called in the actor.
@@ -63,10 +63,14 @@ type Master struct {
 	coordinators coordinators
 	checkpoints  *checkpoints
 	restores     map[execgraph.VertexIndex]*controlplane.TaskRestore
-	shares       map[id.Attempt][]accumulator.Share
-	started      time.Time
-	ended        time.Time
-	waiters      []chan<- struct{}
+	// held are deployments that wait until the state of their tasks is assigned: while holdDeploys
+	// is not 0.
+	held        []scheduling.Deployment
+	holdDeploys int
+	shares      map[id.Attempt][]accumulator.Share
+	started     time.Time
+	ended       time.Time
+	waiters     []chan<- struct{}
 	// over says that the job is in a terminal state, finished that everything is released.
 	over, finished bool
 	fatal          error
@@ -98,9 +102,7 @@ func New(o Options) (*Master, error) {
 	if m.pool, err = slotpool.New(po); err != nil {
 		return nil, err
 	}
-	if m.checkpoints, err = newCheckpoints(m, o.Checkpoints); err != nil {
-		return nil, err
-	}
+	m.checkpoints = newCheckpoints(m, o.Checkpoints)
 	m.actor = o.Host.NewActor("jobmaster " + o.Job.Name)
 	return m, nil
 }
@@ -115,10 +117,14 @@ func (m *Master) Start() {
 		if err := m.startCoordinators(); err != nil {
 			m.fail(fmt.Errorf("start of the operator coordinators: %w", err))
 		}
-		if err := m.checkpoints.restoreFirst(); err != nil {
-			m.failForGood(err)
-		}
-		m.schedule(scheduling.StartScheduling{})
+		m.checkpoints.start(func(err error) {
+			if err != nil {
+				m.failForGood(err)
+				return
+			}
+			m.coordinators.startAll()
+			m.schedule(scheduling.StartScheduling{})
+		})
 	})
 }
 
@@ -225,7 +231,6 @@ func (m *Master) cancelTasks(tasks []scheduling.Cancellation) {
 func (m *Master) jobStateChanged(e scheduling.JobStateChanged) {
 	m.trace("job %s -> %s", e.From, e.To)
 	m.o.Logger.Info("job state", "from", e.From, "to", e.To, "cause", e.Cause.Message)
-	m.checkpoints.jobStateChanged(e.To)
 	if !e.To.Terminal() {
 		return
 	}

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"goflink/core/config"
+	"goflink/core/filesystem"
 	"goflink/core/id"
 	"goflink/core/memory"
 	"goflink/graph"
@@ -31,7 +32,11 @@ type Options struct {
 	// Slots is the number of slots of each worker.
 	Slots  int
 	Config *config.Configuration
+	// Files are the file systems for checkpoints and savepoints.
+	Files  *filesystem.Registry
 	Logger *slog.Logger
+	// Epoch numbers the cluster among those that run the same jobs one after the other.
+	Epoch uint64
 	// Trace hears the events of all jobs; nil if nobody listens.
 	Trace func(j id.Job, event string)
 }

@@ -2,11 +2,11 @@ package minicluster
 
 import (
 	"context"
-	"errors"
+	"fmt"
 
 	"goflink/core/config"
-	"goflink/core/id"
 	"goflink/core/statebackend"
+	"goflink/runtime/checkpoint/storage"
 	"goflink/runtime/jobmaster"
 	"goflink/runtime/memstate"
 	"goflink/runtime/taskmanager"
@@ -14,26 +14,36 @@ import (
 
 // services gives a job its state backend and checkpoint storage by its configuration.
 func (c *Cluster) services(j *taskmanager.Job) (*jobmaster.CheckpointOptions, error) {
-	var err error
+	settings, err := config.ResolveCheckpointing(j.Config)
+	if err != nil {
+		return nil, err
+	}
+	state, err := config.ResolveState(j.Config)
+	if err != nil {
+		return nil, err
+	}
+	if state.Backend != config.HashMapBackend {
+		return nil, fmt.Errorf("%s (%s): the state backend %q is not in this program; there is: %s",
+			config.StateBackendType.Key, config.OriginOf(j.Config, config.StateBackendType),
+			state.Backend, config.HashMapBackend)
+	}
 	if j.CheckMutation, err = config.Get(j.Config, config.PipelineCheckMutation); err != nil {
 		return nil, err
 	}
-	j.Backend = memstate.New()
+	so, err := storage.FromConfig(j.Config, c.o.Files, j.Graph.ID, c.o.Epoch)
+	if err != nil {
+		return nil, err
+	}
+	s, err := storage.New(so)
+	if err != nil {
+		return nil, err
+	}
+	j.Backend, j.Storage = memstate.New(), s
 	j.OperatorStates = func(ctx context.Context, o statebackend.OperatorOptions) (
 		statebackend.OperatorStore, error) {
 		return memstate.NewOperatorStore(ctx, o)
 	}
-	j.Storage = noStorage{}
-	return nil, nil
+	j.FinalCheckpoint = settings.Enabled && settings.AfterTasksFinish
+	return &jobmaster.CheckpointOptions{Settings: settings,
+		SavepointDirectory: state.SavepointsDirectory, Epoch: c.o.Epoch, Store: s}, nil
 }
-
-// noStorage is the storage of jobs whose state is never saved.
-type noStorage struct{}
-
-var errNoStorage = errors.New("the job takes no checkpoints")
-
-func (noStorage) Location(uint64, string, id.Attempt) (statebackend.Location, error) {
-	return nil, errNoStorage
-}
-
-func (noStorage) Reader() statebackend.BlobReader { return nil }

@@ -124,7 +124,8 @@ func (t *Task) beginAlignment(b *stream.Barrier) (*alignment, error) {
 	}
 	for _, cp := range void {
 		t.unblock()
-		if err := t.abandon(cp, "a newer checkpoint began before its barriers were complete"); err != nil {
+		if err := t.abandon(cp, Superseded,
+			"a newer checkpoint began before its barriers were complete"); err != nil {
 			return nil, err
 		}
 	}
@@ -179,7 +180,7 @@ func (t *Task) maybeAligned(p *alignment) error {
 		return err
 	}
 	for _, cp := range void {
-		if err := t.abandon(cp, "a newer checkpoint was complete first"); err != nil {
+		if err := t.abandon(cp, Superseded, "a newer checkpoint was complete first"); err != nil {
 			return err
 		}
 	}
@@ -241,7 +242,7 @@ func (t *Task) cancelBarrier(checkpoint uint64) error {
 		t.aligner.remove(p)
 		t.stopCapture(checkpoint)
 	}
-	return t.abandon(checkpoint, "a task before it in the job declined the checkpoint")
+	return t.abandon(checkpoint, Superseded, "a task before it in the job declined the checkpoint")
 }
 
 // channelsEnded notes channels that have come to their end, which may complete an alignment.
@@ -269,7 +270,7 @@ func (t *Task) channelsEnded(g *gateInput) error {
 func (t *Task) Trigger(b *stream.Barrier) {
 	ok := t.post(func() error {
 		if t.phase != phaseRunning || t.chain == nil {
-			return t.abandon(b.Checkpoint, "the task is not running yet")
+			return t.abandon(b.Checkpoint, NotReady, "the task is not running yet")
 		}
 		if t.aligner != nil && t.aligner.open > 0 {
 			return nil
@@ -277,7 +278,7 @@ func (t *Task) Trigger(b *stream.Barrier) {
 		return t.trigger(b)
 	})
 	if !ok {
-		t.o.Listener.Decline(t.o.Info.Attempt, b.Checkpoint, errEnded)
+		t.o.Listener.Decline(t.o.Info.Attempt, b.Checkpoint, Ended, errEnded)
 	}
 }
 

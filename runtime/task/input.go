@@ -49,7 +49,7 @@ func (c *current) release() {
 // open builds the chain and connects its ends. It runs as the first step.
 func (t *Task) open() error {
 	if t.o.Restore != nil && t.o.Restore.Finished {
-		return t.openFinished()
+		t.wasFinished = true
 	}
 	c, err := buildChain(t)
 	t.chain = c
@@ -79,25 +79,23 @@ func (t *Task) open() error {
 	for _, g := range t.o.Gates {
 		g.Connect()
 	}
+	if t.wasFinished && t.chain.source != nil {
+		return t.replayEnd()
+	}
 	return nil
 }
 
-// openFinished replays the end of a task that had finished before the checkpoint.
-func (t *Task) openFinished() error {
-	t.chain = &chain{}
-	end := []stream.Element{
-		{Kind: stream.KindWatermark, Watermark: stream.MaxWatermark},
-		{Kind: stream.KindEndOfInput, Drained: true},
-	}
+// replayEnd tells the readers of a task that had finished before the checkpoint that its data has
+// ended. Its operators are open, for what they still have to commit, but Finish was called before.
+func (t *Task) replayEnd() error {
+	end := stream.Element{Kind: stream.KindWatermark, Watermark: stream.MaxWatermark}
 	for _, p := range t.o.Partitions {
-		for _, e := range end {
-			if err := p.Broadcast(e); err != nil {
-				return err
-			}
+		if err := p.Broadcast(end); err != nil {
+			return err
 		}
 	}
-	t.finished = true
-	return t.end()
+	t.ending = &ending{drained: true, next: len(t.chain.nodes)}
+	return t.goOnFinishing()
 }
 
 func (t *Task) connectInputs() error {
@@ -183,6 +181,10 @@ func (t *Task) deliver() error {
 
 // element handles one element of a channel.
 func (t *Task) element(g *gateInput, channel int, e stream.Element) error {
+	if t.wasFinished && e.Kind < stream.KindBarrier {
+		// Its producers had finished, too: what they replay is their end.
+		return nil
+	}
 	in, ch := g.input, g.firstInInput+channel
 	switch e.Kind {
 	case stream.KindBatch:
@@ -253,6 +255,9 @@ func (t *Task) endOfInput(in *input, channel int, drained bool) error {
 			return nil
 		}
 		undrained = undrained || o.undrained > 0
+	}
+	if t.wasFinished {
+		return t.replayEnd()
 	}
 	return t.finish(!undrained, nil)
 }

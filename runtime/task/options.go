@@ -142,12 +142,24 @@ type Listener interface {
 	// Acknowledge reports the task's part of a checkpoint, Decline that there will be none.
 	Acknowledge(a id.Attempt, checkpoint uint64, s statebackend.TaskSnapshot,
 		m statebackend.SnapshotMetrics)
-	Decline(a id.Attempt, checkpoint uint64, reason error)
+	Decline(a id.Attempt, checkpoint uint64, cause DeclineCause, reason error)
 	// CoordinatorEvent carries an operator's event to its coordinator.
 	CoordinatorEvent(a id.Attempt, op id.Operator, event []byte)
 	// WantsCheckpoint says that the task has come to its end and waits for a checkpoint.
 	WantsCheckpoint(a id.Attempt)
 }
+
+// DeclineCause says why a task has no part in a checkpoint.
+type DeclineCause uint8
+
+// The causes of a decline: the part could not be written, the task is not open yet, it has ended, or
+// another checkpoint came first.
+const (
+	Failed DeclineCause = iota
+	NotReady
+	Ended
+	Superseded
+)
 
 // ErrCancelled is the end of a task that was cancelled.
 var ErrCancelled = errors.New("the task was cancelled")

@@ -8,6 +8,9 @@ import (
 	"slices"
 
 	"goflink/core/statebackend"
+	"goflink/core/stream"
+	"goflink/operator"
+	"goflink/runtime/dataplane"
 )
 
 // restoreChannels gives the gates the channel state of the checkpoint that the task begins with: what
@@ -26,10 +29,59 @@ func (t *Task) restoreChannels() error {
 			return fmt.Errorf("channel state of input %d: %w", h.Edge, err)
 		}
 		g := &t.gates[h.Edge]
+		if h.Filter {
+			if b, err = t.filterState(h.Edge, b); err != nil {
+				return fmt.Errorf("channel state of input %d: %w", h.Edge, err)
+			}
+		}
 		g.gate.Restore(min(h.Channel, g.gate.Channels()-1), b)
 	}
 	return nil
 }
+
+// filterState keeps the records of encoded channel state that the edge's router sends to this subtask:
+// the router of the edge is given all, and one of its channels is kept.
+func (t *Task) filterState(edge int, state []byte) ([]byte, error) {
+	code, ok := t.o.Code.Edges[t.o.Vertex.Inputs[edge].StreamEdge]
+	if !ok {
+		return nil, fmt.Errorf("the program has no code for it")
+	}
+	w := &keptChannel{channels: t.o.Info.Parallelism, keep: t.o.Info.Subtask}
+	r, err := code.Router(w, operator.RouterOptions{MaxParallelism: t.o.Info.MaxParallelism})
+	if err != nil {
+		return nil, err
+	}
+	err = dataplane.ReadState(code.Type, state, func(e stream.Element) error {
+		if e.Kind != stream.KindBatch {
+			return nil
+		}
+		defer e.Batch.Release()
+		return e.Batch.Deliver(r, 0, e.Batch.Len())
+	})
+	if err == nil {
+		err = r.Flush(true)
+	}
+	return w.state, err
+}
+
+// keptChannel is a partition of which one channel is kept, encoded.
+type keptChannel struct {
+	channels, keep int
+	state          []byte
+}
+
+func (w *keptChannel) Channels() int { return w.channels }
+
+func (w *keptChannel) Put(channel int, b stream.Carrier) (err error) {
+	defer b.Release()
+	if channel == w.keep {
+		w.state, err = dataplane.AppendRecords(w.state, b, 0, b.Len())
+	}
+	return err
+}
+
+func (w *keptChannel) Broadcast(stream.Element) error { return nil }
+func (w *keptChannel) Hungry(int) bool                { return false }
 
 func readBlob(t *Task, b statebackend.Blob) ([]byte, error) {
 	r, err := t.o.Storage.Reader().Open(t.ctx, b)

@@ -269,7 +269,7 @@ func (t *Task) maybeAcknowledge(s *snapshot) error {
 	}
 	t.spawn("channel state", func(ctx context.Context) {
 		if err := t.writeChannels(ctx, s); err != nil {
-			t.o.Listener.Decline(t.o.Info.Attempt, s.barrier.Checkpoint, err)
+			t.o.Listener.Decline(t.o.Info.Attempt, s.barrier.Checkpoint, Failed, err)
 			return
 		}
 		t.acknowledge(s)
@@ -326,7 +326,7 @@ func (t *Task) snapshotFailed(s *snapshot, err error) error {
 		return nil
 	}
 	t.dropSnapshot(s)
-	t.o.Listener.Decline(t.o.Info.Attempt, s.barrier.Checkpoint, err)
+	t.o.Listener.Decline(t.o.Info.Attempt, s.barrier.Checkpoint, Failed, err)
 	return t.maybeEnd()
 }
 
@@ -339,11 +339,11 @@ func (t *Task) dropSnapshot(s *snapshot) {
 }
 
 // abandon gives up a checkpoint that was not taken here, and tells the tasks behind.
-func (t *Task) abandon(checkpoint uint64, why string) error {
+func (t *Task) abandon(checkpoint uint64, cause DeclineCause, why string) error {
 	if s := t.snapshot.find(checkpoint); s != nil {
 		t.dropSnapshot(s)
 	}
-	t.o.Listener.Decline(t.o.Info.Attempt, checkpoint, errors.New(why))
+	t.o.Listener.Decline(t.o.Info.Attempt, checkpoint, cause, errors.New(why))
 	for _, p := range t.o.Partitions {
 		err := p.Broadcast(stream.Element{Kind: stream.KindCancelBarrier,
 			Watermark: int64(checkpoint)})
@@ -359,6 +359,6 @@ func (s *snapshots) abandonAll(t *Task) {
 	for len(s.active) > 0 {
 		a := s.active[0]
 		t.dropSnapshot(a)
-		t.o.Listener.Decline(t.o.Info.Attempt, a.barrier.Checkpoint, errEnded)
+		t.o.Listener.Decline(t.o.Info.Attempt, a.barrier.Checkpoint, Ended, errEnded)
 	}
 }

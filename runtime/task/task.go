@@ -62,6 +62,8 @@ type Task struct {
 	// that the end was natural.
 	ending            *ending
 	finished, drained bool
+	// wasFinished says that the task had finished before the checkpoint that it begins with.
+	wasFinished bool
 }
 
 // waiting says what a blocked task waits for.

@@ -124,8 +124,13 @@ func (l *listener) Acknowledge(a id.Attempt, cp uint64, s statebackend.TaskSnaps
 	l.master().AcknowledgeCheckpoint(a, cp, s, m)
 }
 
-func (l *listener) Decline(a id.Attempt, cp uint64, reason error) {
-	l.master().DeclineCheckpoint(a, cp, failure.InfoOf(reason))
+var declineCauses = map[task.DeclineCause]controlplane.DeclineCause{
+	task.Failed: controlplane.DeclineFailed, task.NotReady: controlplane.DeclineNotReady,
+	task.Ended: controlplane.DeclineEnded, task.Superseded: controlplane.DeclineSuperseded,
+}
+
+func (l *listener) Decline(a id.Attempt, cp uint64, cause task.DeclineCause, reason error) {
+	l.master().DeclineCheckpoint(a, cp, declineCauses[cause], failure.InfoOf(reason))
 }
 
 func (l *listener) CoordinatorEvent(a id.Attempt, op id.Operator, event []byte) {
@@ -142,7 +147,8 @@ func (deaf) TaskEnded(id.Attempt, controlplane.TaskEnd) {}
 func (deaf) AcknowledgeCheckpoint(id.Attempt, uint64, statebackend.TaskSnapshot,
 	statebackend.SnapshotMetrics) {
 }
-func (deaf) DeclineCheckpoint(id.Attempt, uint64, failure.Info)             {}
+func (deaf) DeclineCheckpoint(id.Attempt, uint64, controlplane.DeclineCause, failure.Info) {
+}
 func (deaf) OperatorEvent(id.Attempt, id.Operator, []byte)                  {}
 func (deaf) WantsCheckpoint(id.Attempt)                                     {}
 func (deaf) OfferSlots(controlplane.TaskExecutor, []controlplane.SlotOffer) {}
