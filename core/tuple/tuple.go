@@ -137,7 +137,9 @@ type T7[A, B, C, D, E, F, G any] struct {
 }
 
 // New7 returns the tuple of its arguments.
-func New7[A, B, C, D, E, F, G any](f0 A, f1 B, f2 C, f3 D, f4 E, f5 F, f6 G) T7[A, B, C, D, E, F, G] {
+func New7[A, B, C, D, E, F, G any](
+	f0 A, f1 B, f2 C, f3 D, f4 E, f5 F, f6 G,
+) T7[A, B, C, D, E, F, G] {
 	return T7[A, B, C, D, E, F, G]{f0, f1, f2, f3, f4, f5, f6}
 }
 
@@ -162,7 +164,10 @@ type T8[A, B, C, D, E, F, G, H any] struct {
 }
 
 // New8 returns the tuple of its arguments.
-func New8[A, B, C, D, E, F, G, H any](f0 A, f1 B, f2 C, f3 D, f4 E, f5 F, f6 G, f7 H) T8[A, B, C, D, E, F, G, H] {
+func New8[A, B, C, D, E, F, G, H any](
+	f0 A, f1 B, f2 C, f3 D, f4 E, f5 F, f6 G,
+	f7 H,
+) T8[A, B, C, D, E, F, G, H] {
 	return T8[A, B, C, D, E, F, G, H]{f0, f1, f2, f3, f4, f5, f6, f7}
 }
 

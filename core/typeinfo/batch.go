@@ -1,7 +1,6 @@
 package typeinfo
 
 import (
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"unsafe"
@@ -32,12 +31,7 @@ func (t *Type[T]) AppendAll(dst []byte, vs []T) ([]byte, error) {
 
 func appendStrings(dst []byte, vs []string) []byte {
 	for _, s := range vs {
-		if len(s) < 0x80 {
-			dst = append(dst, byte(len(s)))
-		} else {
-			dst = binary.AppendUvarint(dst, uint64(len(s)))
-		}
-		dst = append(dst, s...)
+		dst = appendString(dst, s)
 	}
 	return dst
 }
@@ -48,8 +42,8 @@ func appendStrings(dst []byte, vs []string) []byte {
 func (t *Type[T]) DecodeAll(src []byte, n int, dst []T) (out []T, rest []byte, err error) {
 	r := t.root
 	if n < 0 || r.min > 0 && n > len(src)/r.min {
-		return dst, nil, t.wrap("decode", fmt.Errorf("%w: %d values of at least %d bytes in %d bytes",
-			ErrTruncated, n, r.min, len(src)))
+		return dst, nil, t.wrap("decode", fmt.Errorf("%w: %d values of at least %d bytes in %d "+
+			"bytes", ErrTruncated, n, r.min, len(src)))
 	}
 	if n == 0 {
 		return dst, src, nil

@@ -223,7 +223,8 @@ func TestMemSize(t *testing.T) {
 	if got := words.MemSizeAll(vs); got != sum || sum != 3*24+7 {
 		t.Errorf("MemSizeAll %d, sum of MemSize %d", got, sum)
 	}
-	if got := typeinfo.MustOf[point]().MemSizeAll(make([]point, 10)); got != 10*int(unsafe.Sizeof(point{})) {
+	points := typeinfo.MustOf[point]()
+	if got := points.MemSizeAll(make([]point, 10)); got != 10*int(unsafe.Sizeof(point{})) {
 		t.Errorf("MemSizeAll of points %d", got)
 	}
 	if got := typeinfo.MustOf[List]().MemSizeAll(make([]List, 2)); got != 32 {

@@ -32,13 +32,7 @@ func appendSteps(dst []byte, p unsafe.Pointer, steps []step, depth int) ([]byte,
 		case opRaw:
 			dst = append(dst, unsafe.Slice((*byte)(q), s.n)...)
 		case opString:
-			str := *(*string)(q)
-			if len(str) < 0x80 {
-				dst = append(dst, byte(len(str)))
-			} else {
-				dst = binary.AppendUvarint(dst, uint64(len(str)))
-			}
-			dst = append(dst, str...)
+			dst = appendString(dst, *(*string)(q))
 		default:
 			var err error
 			if dst, err = s.node.append(dst, q, depth); err != nil {
@@ -178,3 +172,13 @@ func atPath(field string, err error) error {
 
 // atIndex adds an element to the path of err.
 func atIndex(i int, err error) error { return atPath(fmt.Sprintf("[%d]", i), err) }
+
+// appendString appends the length of s and its bytes.
+func appendString(dst []byte, s string) []byte {
+	if len(s) < 0x80 {
+		dst = append(dst, byte(len(s)))
+	} else {
+		dst = binary.AppendUvarint(dst, uint64(len(s)))
+	}
+	return append(dst, s...)
+}

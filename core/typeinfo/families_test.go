@@ -257,7 +257,7 @@ func init() { typeinfo.Register(registered{}) }
 // never the fallback, in random values too.
 func TestNestedComposites(t *testing.T) {
 	r := newRand(t)
-	for range 300 {
+	for range 100 {
 		v := randomOf[Everything](r)
 		back := roundTrip(t, v, typeinfo.WithoutGeneric())
 		if !reflect.DeepEqual(v, back) {

@@ -43,8 +43,8 @@ func shapeOf(t reflect.Type) shape {
 	return s
 }
 
-// inspectShape finds the shape of a struct type. The fields are checked because a struct that embeds
-// a tuple has its method too.
+// inspectShape finds the shape of a struct type. The fields are checked because a struct that
+// embeds a tuple has its method too.
 func inspectShape(t reflect.Type) shape {
 	if !t.Implements(shapedType) {
 		return shapeStruct

@@ -112,8 +112,7 @@ func (n *node) appendGeneric(dst []byte, p unsafe.Pointer, depth int) ([]byte, e
 	x := v.Interface()
 	switch x := x.(type) {
 	case string:
-		dst = binary.AppendUvarint(append(dst, tagString), uint64(len(x)))
-		return append(dst, x...), nil
+		return appendString(append(dst, tagString), x), nil
 	case int64:
 		return le.AppendUint64(append(dst, tagInt64), uint64(x)), nil
 	}

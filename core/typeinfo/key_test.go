@@ -273,7 +273,7 @@ func TestKeyProperties(t *testing.T) {
 	if _, ok := keyOf[tuple.T2[string, int]](t).Fixed(); ok {
 		t.Error("a string has a fixed size")
 	}
-	if keyOf[Person](t) != keyOf[Person](t) {
+	if first, again := keyOf[Person](t), keyOf[Person](t); first != again {
 		t.Error("keys are not cached")
 	}
 	if !keyOf[Person](t).Snapshot().Equal(typeinfo.MustOf[Person]().Snapshot()) {

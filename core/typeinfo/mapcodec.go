@@ -1,7 +1,6 @@
 package typeinfo
 
 import (
-	"encoding/binary"
 	"fmt"
 	"reflect"
 	"unsafe"
@@ -127,8 +126,7 @@ func (mapOf[K, V]) decode(src []byte, p unsafe.Pointer, count int) ([]byte, erro
 func appendCell[C cell](dst []byte, c *C) []byte {
 	switch c := any(c).(type) {
 	case *string:
-		dst = binary.AppendUvarint(dst, uint64(len(*c)))
-		return append(dst, *c...)
+		return appendString(dst, *c)
 	case *int32:
 		return le.AppendUint32(dst, uint32(*c))
 	default:
