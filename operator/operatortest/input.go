@@ -48,6 +48,18 @@ func (in Input[T]) Watermark(w int64) Step {
 	})
 }
 
+// WatermarkTo hands a watermark to one subtask only, as happens between the watermarks of channels
+// that do not wait for each other. The subtask is taken modulo their number.
+func (in Input[T]) WatermarkTo(subtask int, w int64) Step {
+	return Step{name: fmt.Sprintf("watermark %d to subtask %d", w, subtask),
+		do: func(h *Harness) error {
+			if _, err := in.feed(h); err != nil {
+				return err
+			}
+			return h.subs[subtask%len(h.subs)].control(in.Index).Watermark(w)
+		}}
+}
+
 // Status hands a status to all subtasks.
 func (in Input[T]) Status(s stream.Status) Step {
 	return in.control(s.String(), func(c stream.Control) error { return c.Status(s) })
