@@ -33,7 +33,8 @@ func (b *Buffers) EnsureDefaults() error {
 	}
 	if b.PerChannel < 0 || b.Floating < 0 || b.MaxPerChannel < 0 {
 		return fmt.Errorf("taskmanager.network.memory: %d buffers per channel, %d floating, "+
-			"at most %d per channel: none may be negative", b.PerChannel, b.Floating, b.MaxPerChannel)
+			"at most %d per channel: none may be negative", b.PerChannel, b.Floating,
+			b.MaxPerChannel)
 	}
 	return nil
 }

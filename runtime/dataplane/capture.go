@@ -77,7 +77,8 @@ func (g *Gate) ConvertToUnaligned(checkpoint uint64) (found int, err error) {
 	return found, nil
 }
 
-// saveLocal saves what this end made a barrier overtake in a local queue, and channel state before it.
+// saveLocal saves what this end made a barrier overtake in a local queue, and channel state before
+// it.
 func (g *Gate) saveLocal(c int, ch *gateChannel, checkpoint uint64, state []byte) error {
 	if err := g.save(c, ch.restored); err != nil {
 		return err

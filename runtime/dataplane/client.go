@@ -11,7 +11,8 @@ import (
 
 // ClientOptions describes a client.
 type ClientOptions struct {
-	// SegmentBytes is the size of this process's segments (taskmanager.memory.segment-size); 32 KiB.
+	// SegmentBytes is the size of this process's segments (taskmanager.memory.segment-size); 32
+	// KiB.
 	SegmentBytes int
 	// Dial opens a connection to a data address, with or without TLS; plain TCP if nil.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
@@ -44,8 +45,8 @@ func (o *ClientOptions) ensureDefaults() {
 	}
 }
 
-// Client reads partitions of other processes: the gates' channels to one process share a connection,
-// which is open as long as there are any. It is safe for concurrent use.
+// Client reads partitions of other processes: the gates' channels to one process share a
+// connection, which is open as long as there are any. It is safe for concurrent use.
 type Client struct {
 	opts ClientOptions
 	wg   sync.WaitGroup

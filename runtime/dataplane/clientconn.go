@@ -209,7 +209,8 @@ func (c *clientConn) stream(f frame) (*remoteInput, error) {
 	defer c.mu.Unlock()
 	in := c.mu.streams[f.stream]
 	if in == nil {
-		return nil, fmt.Errorf("%w: %s for stream %d, which is not open", ErrCorrupt, f.kind, f.stream)
+		return nil, fmt.Errorf("%w: %s for stream %d, which is not open", ErrCorrupt, f.kind,
+			f.stream)
 	}
 	return in, nil
 }
@@ -238,6 +239,10 @@ func (c *clientConn) message(in *remoteInput, f frame, payload []byte) error {
 		in.barrier(b, f.kind == frameOvertake)
 	case frameEnd:
 		in.end()
+	case frameCancelled:
+		if !in.left() {
+			return fmt.Errorf("%w: stream %d was not cancelled", ErrCorrupt, f.stream)
+		}
 	case frameFailed:
 		in.fail(fmt.Errorf("producer at %s: %w", c.address, parseFailure(payload)))
 	}

@@ -35,8 +35,8 @@ func busyProducer(p *Partition, total int, asked *atomic.Uint64) (cuts []cut, er
 	return cuts, err
 }
 
-// consumeAll polls until all producers have sent everything, and asks for a checkpoint whenever there
-// is none under way.
+// consumeAll polls until all producers have sent everything, and asks for a checkpoint whenever
+// there is none under way.
 func consumeAll(t *testing.T, g *netGate, total int, asked *atomic.Uint64) (cuts [][]cut) {
 	got := make([]int, g.Channels())
 	arrived := g.Channels()
@@ -113,7 +113,8 @@ func TestConcurrentCheckpoints(t *testing.T) {
 					before := sent[c][n]
 					state := join(decoded(t, recType, got.state), decoded(t, recType, before.state))
 					if !slices.Equal(state, records(got.records, before.records-got.records)) {
-						t.Fatalf("checkpoint %d, channel %d: %d sent, %d processed, %d saved", n+1, c,
+						t.Fatalf("checkpoint %d, channel %d: %d sent, %d processed, %d saved",
+							n+1, c,
 							before.records, got.records, len(state))
 					}
 				}

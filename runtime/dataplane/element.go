@@ -100,13 +100,14 @@ func elementSize(src []byte) (int, error) {
 	}
 	n := binary.LittleEndian.Uint32(src)
 	if n < 1 || n > MaxElementBytes {
-		return 0, fmt.Errorf("element: %w: length %d is not in [1, %d]", ErrCorrupt, n, MaxElementBytes)
+		return 0, fmt.Errorf("element: %w: length %d is not in [1, %d]", ErrCorrupt, n,
+			MaxElementBytes)
 	}
 	return elementPrefix + int(n), nil
 }
 
-// DecodeElement reads one element from the front of src and returns the bytes behind it. typ decodes
-// batches; with a nil typ they are an error. Nothing in the element refers to src.
+// DecodeElement reads one element from the front of src and returns the bytes behind it. typ
+// decodes batches; with a nil typ they are an error. Nothing in the element refers to src.
 func DecodeElement(typ stream.AnyType, src []byte) (e stream.Element, rest []byte, err error) {
 	size, err := elementSize(src)
 	if err != nil {

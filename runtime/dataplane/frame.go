@@ -158,7 +158,8 @@ func parseFrame(b *[frameHeader]byte, maxData int) (frame, error) {
 	case f.kind == 0 || f.kind > frameCancelled || b[5] != 0:
 		return f, fmt.Errorf("%w: unknown %s with flags %d", ErrCorrupt, f.kind, b[5])
 	case int64(f.length) > int64(limit):
-		return f, fmt.Errorf("%w: %s of %d bytes, the limit is %d", ErrCorrupt, f.kind, f.length, limit)
+		return f, fmt.Errorf("%w: %s of %d bytes, the limit is %d", ErrCorrupt, f.kind, f.length,
+			limit)
 	case f.kind == frameData && f.length == 0:
 		return f, fmt.Errorf("%w: empty %s", ErrCorrupt, f.kind)
 	}
@@ -179,7 +180,8 @@ func appendSubscribe(dst []byte, p id.Partition, channel int) []byte {
 
 func parseSubscribe(b []byte) (p id.Partition, channel int, err error) {
 	if len(b) != subscribeBytes {
-		return p, 0, fmt.Errorf("%w: subscribe of %d bytes, not %d", ErrCorrupt, len(b), subscribeBytes)
+		return p, 0, fmt.Errorf("%w: subscribe of %d bytes, not %d", ErrCorrupt, len(b),
+			subscribeBytes)
 	}
 	p.Producer.Job = id.Job(b[:16])
 	p.Producer.Vertex = id.Vertex(b[16:32])

@@ -38,8 +38,8 @@ type GateOptions struct {
 
 // Gate is the consuming end of one input of a task: channels from the subtasks that produce it.
 //
-// One goroutine, the task's, calls its methods; QueuedBytes and PoolUsage may be called by any.
-// Nothing in it blocks.
+// One goroutine, the task's, calls its methods; QueuedBytes, Traffic and PoolUsage may be called
+// by any. Nothing in it blocks.
 type Gate struct {
 	name     string
 	typ      stream.AnyType
@@ -53,6 +53,8 @@ type Gate struct {
 	channels []gateChannel
 	ended    int
 	capture  capture
+	// local and remote count what was polled.
+	local, remote traffic
 
 	onReadable atomic.Pointer[func()]
 	// urgents counts the channels in mu.urgent, so that Poll need not lock to find none.
@@ -75,7 +77,8 @@ type Gate struct {
 
 // gateChannel is what the task's goroutine knows of a channel.
 type gateChannel struct {
-	in input
+	in      input
+	traffic *traffic // the gate's
 	// restored is channel state, encoded, that comes before what in has.
 	restored []byte
 	// blocked channels are passed over; parked says that one was on the ready list when it was.
@@ -111,9 +114,10 @@ func NewGate(o GateOptions) (*Gate, error) {
 			return nil, fmt.Errorf("gate of %s, channel %d: no registry for a local producer",
 				o.Name, i)
 		case local:
-			g.channels[i].in = &localInput{registry: o.Registry}
+			g.channels[i] = gateChannel{in: &localInput{registry: o.Registry}, traffic: &g.local}
 		default:
-			g.channels[i].in = &remoteInput{gate: g, channel: i, exclusive: o.Buffers.PerChannel}
+			in := &remoteInput{gate: g, channel: i, exclusive: o.Buffers.PerChannel}
+			g.channels[i] = gateChannel{in: in, traffic: &g.remote}
 			remote++
 		}
 	}
@@ -210,9 +214,9 @@ func (g *Gate) failed(channel int, err error) {
 	g.tell(true)
 }
 
-// Poll returns the next element and its channel, which take turns; ok is false when there is none in
-// channels that are not blocked. Barriers that overtook come first (see PollPriority). The caller
-// owns a batch and releases it. An error is final.
+// Poll returns the next element and its channel, which take turns; ok is false when there is none
+// in channels that are not blocked. Barriers that overtook come first (see PollPriority). The
+// caller owns a batch and releases it. An error is final.
 func (g *Gate) Poll() (channel int, e stream.Element, ok bool, err error) {
 	if g.urgents.Load() > 0 {
 		if channel, e, ok, err = g.PollPriority(); ok || err != nil {
@@ -277,6 +281,9 @@ func (g *Gate) pollChannel(c int, ch *gateChannel) (e stream.Element, ok bool, e
 		g.relist(c)
 	}
 	if t.ok {
+		if t.elem.Kind == stream.KindBatch {
+			ch.traffic.add(t.size)
+		}
 		if err := g.taken(c, ch, &t); err != nil {
 			return e, false, g.fail(c, err)
 		}
@@ -366,17 +373,18 @@ func (g *Gate) nextUrgent() (int, bool, error) {
 	return c, true, nil
 }
 
-// Announced returns, once, the latest aligned barrier with a timeout that waits in a channel behind
-// other elements, or nil: from its Triggered and AlignTimeout follows when ConvertToUnaligned is due.
-// Poll and PollPriority collect announcements, and OnReadable is called for them.
+// Announced returns, once, the latest aligned barrier with a timeout that waits in a channel
+// behind other elements, or nil: from its Triggered and AlignTimeout follows when
+// ConvertToUnaligned is due. Poll and PollPriority collect announcements, and OnReadable is called
+// for them.
 func (g *Gate) Announced() *stream.Barrier {
 	b := g.announced
 	g.announced = nil
 	return b
 }
 
-// Block makes Poll pass over a channel: an early barrier came from it (R94). What it has stays queued,
-// in order.
+// Block makes Poll pass over a channel: an early barrier came from it (R94). What it has stays
+// queued, in order.
 func (g *Gate) Block(channel int) { g.channels[channel].blocked = true }
 
 // Unblock ends Block.
@@ -392,8 +400,8 @@ func (g *Gate) Unblock(channel int) {
 // Blocked reports whether a channel is blocked.
 func (g *Gate) Blocked(channel int) bool { return g.channels[channel].blocked }
 
-// Ended reports whether the producer of a channel has closed it and all of it was polled: no barrier
-// will come from it any more.
+// Ended reports whether the producer of a channel has closed it and all of it was polled: no
+// barrier will come from it any more.
 func (g *Gate) Ended(channel int) bool { return g.channels[channel].ended }
 
 // NumEnded counts the channels that are Ended.
@@ -422,11 +430,17 @@ func (g *Gate) Restored() bool {
 	return true
 }
 
-// QueuedBytes is the memory of what is queued in a channel: estimated for a local one, encoded for a
-// remote one.
+// QueuedBytes is the memory of what is queued in a channel: estimated for a local one, encoded for
+// a remote one.
 func (g *Gate) QueuedBytes(channel int) int64 { return g.channels[channel].in.queuedBytes() }
 
-// PoolUsage is the share of the gate's buffers that is used, from 0 to 1: Flink's inPoolUsage (R108).
+// Traffic is what was polled from producers in this process and in others so far, channel state
+// apart: numBuffersInLocal, numBytesInLocal, numBuffersInRemote and numBytesInRemote, by batches;
+// bytes are estimated memory for local channels and encoded for remote ones.
+func (g *Gate) Traffic() (local, remote Traffic) { return g.local.load(), g.remote.load() }
+
+// PoolUsage is the share of the gate's buffers that is used, from 0 to 1: Flink's inPoolUsage
+// (R108).
 func (g *Gate) PoolUsage() float64 {
 	var n int64
 	for i := range g.channels {
@@ -441,8 +455,8 @@ func (g *Gate) PoolUsage() float64 {
 	return min(1, float64(n)/float64(max(1, all)))
 }
 
-// Close leaves all channels. What was queued is dropped, and what producers put later too. It does not
-// wait; the segments of remote channels are free when it returns, except those being filled.
+// Close leaves all channels. What was queued is dropped, and what producers put later too. It does
+// not wait; the segments of remote channels are free when it returns, except those being filled.
 func (g *Gate) Close() {
 	g.mu.Lock()
 	if g.mu.closed {

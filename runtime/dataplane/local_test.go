@@ -44,7 +44,8 @@ func TestLocalOrder(t *testing.T) {
 // Channels with data take turns, element by element; blocked ones are passed over and keep their
 // order (R94).
 func TestFairAndBlocked(t *testing.T) {
-	a, b := newPartition(t, PartitionOptions{ID: partitionID(0)}), newPartition(t, PartitionOptions{ID: partitionID(1)})
+	a := newPartition(t, PartitionOptions{ID: partitionID(0)})
+	b := newPartition(t, PartitionOptions{ID: partitionID(1)})
 	g := connected(t, recType, 0, a, b)
 	for i := range 3 {
 		put(t, a, 0, recs(0, i, 1))
@@ -115,10 +116,12 @@ func TestSoftLimit(t *testing.T) {
 		puts++
 	}
 	if n := p.QueuedBytes(0); n < soft || n >= soft+largest {
-		t.Errorf("%d bytes are queued at the soft limit of %d with elements of %d", n, soft, largest)
+		t.Errorf("%d bytes are queued at the soft limit of %d with elements of %d", n, soft,
+			largest)
 	}
 	if p.Hungry(0) || !p.IsBackPressured() || p.PoolUsage() != 1 {
-		t.Errorf("hungry %v, back-pressured %v, usage %v", p.Hungry(0), p.IsBackPressured(), p.PoolUsage())
+		t.Errorf("hungry %v, back-pressured %v, usage %v", p.Hungry(0), p.IsBackPressured(),
+			p.PoolUsage())
 	}
 	now = now.Add(3 * time.Second)
 	for p.QueuedBytes(0) > soft/2 {
@@ -326,13 +329,15 @@ func TestUnalignedOvertakes(t *testing.T) {
 	put(t, p, 0, recs(0, 0, 3))
 	broadcast(t, p, watermark(5))
 	put(t, p, 0, recs(0, 3, 2))
-	broadcast(t, p, stream.Element{Kind: stream.KindLatency, Latency: &stream.LatencyMarker{Emitted: 9}})
+	broadcast(t, p, stream.Element{Kind: stream.KindLatency,
+		Latency: &stream.LatencyMarker{Emitted: 9}})
 	states, err := p.BroadcastBarrierUnaligned(unalignedBarrier(1))
 	if err != nil {
 		t.Fatal(err)
 	}
 	put(t, p, 0, recs(0, 5, 1))
-	if got := decoded(t, recType, states[0]); !slices.Equal(got, join(records(0, 3), wm(5), records(3, 2))) {
+	if got := decoded(t, recType, states[0]); !slices.Equal(got, join(records(0, 3), wm(5),
+		records(3, 2))) {
 		t.Errorf("channel state is %v", got)
 	}
 	if got := decoded(t, recType, states[1]); !slices.Equal(got, wm(5)) {
@@ -418,10 +423,11 @@ func TestConvertToUnaligned(t *testing.T) {
 	}
 }
 
-// R106: each element is saved by exactly one end: the consumer's from its first barrier on, until the
-// producer's own barrier overtakes.
+// R106: each element is saved by exactly one end: the consumer's from its first barrier on, until
+// the producer's own barrier overtakes.
 func TestCaptureOfTwoChannels(t *testing.T) {
-	a, b := newPartition(t, PartitionOptions{ID: partitionID(0)}), newPartition(t, PartitionOptions{ID: partitionID(1)})
+	a := newPartition(t, PartitionOptions{ID: partitionID(0)})
+	b := newPartition(t, PartitionOptions{ID: partitionID(1)})
 	g := connected(t, recType, 0, a, b)
 	put(t, b, 0, recs(1, 0, 2))
 	put(t, b, 0, recs(1, 2, 2))
@@ -460,8 +466,8 @@ func TestCaptureOfTwoChannels(t *testing.T) {
 	}
 }
 
-// R106: restored channel state comes before what is new, the consumer's before the producer's, and is
-// saved again by a barrier that overtakes it.
+// R106: restored channel state comes before what is new, the consumer's before the producer's, and
+// is saved again by a barrier that overtakes it.
 func TestRestore(t *testing.T) {
 	encode := func(lists ...*stream.Batch[rec]) (state []byte) {
 		for _, b := range lists {

@@ -7,7 +7,11 @@ import (
 	"goflink/core/stream"
 	"goflink/core/typeinfo"
 	"goflink/internal/testkit"
+	"goflink/operator"
 )
+
+// Routers write to partitions.
+var _ operator.ChannelWriter = (*Partition)(nil)
 
 func TestMain(m *testing.M) { testkit.VerifyMain(m) }
 
@@ -41,7 +45,8 @@ func texts(values ...string) *stream.Batch[string] {
 }
 
 func partitionID(n int) id.Partition {
-	return id.Partition{Producer: id.Attempt{Job: id.Job{1}, Vertex: id.Vertex{2}, Subtask: int32(n)}}
+	return id.Partition{Producer: id.Attempt{Job: id.Job{1}, Vertex: id.Vertex{2},
+		Subtask: int32(n)}}
 }
 
 func newPartition(t testing.TB, o PartitionOptions) *Partition {
@@ -56,7 +61,8 @@ func newPartition(t testing.TB, o PartitionOptions) *Partition {
 	return p
 }
 
-// connected returns a gate with one channel from channel index of each partition, all of this process.
+// connected returns a gate with one channel from channel index of each partition, all of this
+// process.
 func connected(t testing.TB, typ stream.AnyType, index int, ps ...*Partition) *Gate {
 	t.Helper()
 	r := NewRegistry(RegistryOptions{})
@@ -131,7 +137,8 @@ func items(t testing.TB, e stream.Element) (list []item) {
 		}
 		return list
 	case stream.KindBarrier:
-		return []item{{kind: e.Kind, n: int64(e.Barrier.Checkpoint), value: e.Barrier.Alignment.String()}}
+		return []item{{kind: e.Kind, n: int64(e.Barrier.Checkpoint),
+			value: e.Barrier.Alignment.String()}}
 	case stream.KindStatus:
 		return []item{{kind: e.Kind, value: e.Status.String()}}
 	case stream.KindLatency:

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -53,6 +52,13 @@ func TestNetworkOrder(t *testing.T) {
 	})
 	if log := r.log.String(); log != "" {
 		t.Errorf("logged: %s", log)
+	}
+	if local, remote := g.Traffic(); local.Batches != 0 || remote.Batches < 2 ||
+		remote.Bytes < 903*24 {
+		t.Errorf("traffic is %+v and %+v", local, remote)
+	}
+	if out := p.Traffic(); out.Batches != 2 || out.Bytes < 903*24 {
+		t.Errorf("traffic out is %+v", out)
 	}
 }
 
@@ -154,12 +160,14 @@ func TestCreditExhausted(t *testing.T) {
 // Floating segments go to the channels with a backlog, and come back.
 func TestFloatingSegments(t *testing.T) {
 	r := newRig(t, rigOptions{})
-	a, b := r.partition(t, PartitionOptions{ID: partitionID(0)}), r.partition(t, PartitionOptions{ID: partitionID(1)})
+	a := r.partition(t, PartitionOptions{ID: partitionID(0)})
+	b := r.partition(t, PartitionOptions{ID: partitionID(1)})
 	for i := range 20 {
 		put(t, a, 0, recs(0, i*900, 900))
 	}
 	g := r.gate(t, recType, 0, a.ID(), b.ID())
-	eventually(t, "channel 0 has all floating segments", func() bool { return g.reserved.Used() == 10 })
+	eventually(t, "channel 0 has all floating segments",
+		func() bool { return g.reserved.Used() == 10 })
 	for i := range 20 {
 		put(t, b, 0, recs(0, i*900, 900))
 	}
@@ -182,7 +190,8 @@ func TestInsufficientSegments(t *testing.T) {
 	r := newRig(t, rigOptions{segments: 20})
 	o := GateOptions{Name: "sum (1/4)", Type: recType, Pool: r.pool, Client: r.client}
 	for i := range 7 {
-		o.Sources = append(o.Sources, ChannelSource{Partition: partitionID(i), Address: r.address()})
+		o.Sources = append(o.Sources, ChannelSource{Partition: partitionID(i),
+			Address: r.address()})
 	}
 	_, err := NewGate(o)
 	if !errors.Is(err, ErrInsufficientBuffers) || !strings.Contains(err.Error(), "22 segments") ||
@@ -233,7 +242,8 @@ func TestNetworkEarlyRequest(t *testing.T) {
 // A producer's failure reaches the consumer with its cause; other streams of the connection go on.
 func TestProducerFails(t *testing.T) {
 	r := newRig(t, rigOptions{})
-	a, b := r.partition(t, PartitionOptions{ID: partitionID(0)}), r.partition(t, PartitionOptions{ID: partitionID(1)})
+	a := r.partition(t, PartitionOptions{ID: partitionID(0)})
+	b := r.partition(t, PartitionOptions{ID: partitionID(1)})
 	ga, gb := r.gate(t, recType, 0, a.ID()), r.gate(t, recType, 0, b.ID())
 	put(t, a, 0, recs(0, 0, 1))
 	ga.take(t, 1)
@@ -259,7 +269,8 @@ func TestConnectionLost(t *testing.T) {
 		conns = append(conns, c)
 		return c, err
 	}})
-	a, b := r.partition(t, PartitionOptions{ID: partitionID(0)}), r.partition(t, PartitionOptions{ID: partitionID(1)})
+	a := r.partition(t, PartitionOptions{ID: partitionID(0)})
+	b := r.partition(t, PartitionOptions{ID: partitionID(1)})
 	ga, gb := r.gate(t, recType, 0, a.ID()), r.gate(t, recType, 0, b.ID())
 	put(t, a, 0, recs(0, 0, 1))
 	put(t, b, 0, recs(0, 0, 1))
@@ -300,7 +311,8 @@ func TestNoServer(t *testing.T) {
 	l.Close()
 	g := r.newGate(t, recType, []ChannelSource{{Partition: partitionID(0), Address: address}})
 	g.Connect()
-	if _, _, err := g.await(t); !errors.Is(err, ErrConnectionLost) || !strings.Contains(err.Error(), address) {
+	if _, _, err := g.await(t); !errors.Is(err, ErrConnectionLost) ||
+		!strings.Contains(err.Error(), address) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -352,7 +364,8 @@ func write(t testing.TB, conn net.Conn, b []byte) {
 	}
 }
 
-func subscribe(t testing.TB, conn net.Conn, streamID uint32, p id.Partition, channel int, credit uint32) {
+func subscribe(t testing.TB, conn net.Conn, streamID uint32, p id.Partition, channel int,
+	credit uint32) {
 	t.Helper()
 	f := frame{kind: frameSubscribe, length: subscribeBytes, stream: streamID, number: credit}
 	write(t, conn, appendSubscribe(f.append(nil), p, channel))
@@ -375,8 +388,8 @@ func readFrame(t testing.TB, conn net.Conn) (frame, []byte) {
 	return f, payload
 }
 
-// Whatever comes to the port, the connection is closed with a reason in the log, and nothing else is
-// harmed.
+// Whatever comes to the port, the connection is closed with a reason in the log, and nothing else
+// is harmed.
 func TestGarbageOnThePort(t *testing.T) {
 	hello := greeting{version: ProtocolVersion, segmentBytes: 32 << 10}.append(nil)
 	after := func(f frame, payload ...byte) []byte {
@@ -390,13 +403,16 @@ func TestGarbageOnThePort(t *testing.T) {
 		{"zeroes", "which is not the exchange protocol", make([]byte, 100)},
 		{"short", "no greeting", []byte("GFDX")},
 		{"old version", "version 0", greeting{segmentBytes: 32 << 10}.append(nil)},
-		{"segments", "segments of 1 bytes", greeting{version: ProtocolVersion, segmentBytes: 1}.append(nil)},
-		{"random frames", "corrupt", append(slices.Clone(hello), bytes.Repeat([]byte{0xff}, 64)...)},
+		{"segments", "segments of 1 bytes", greeting{version: ProtocolVersion,
+			segmentBytes: 1}.append(nil)},
+		{"random frames", "corrupt", append(slices.Clone(hello), bytes.Repeat([]byte{0xff},
+			64)...)},
 		{"huge frame", "limit is", after(frame{kind: frameSubscribe, length: 1 << 31, stream: 1})},
 		{"data to a server", "corrupt", after(frame{kind: frameData, length: 1, stream: 1})},
 		{"end to a server", "end from a client", after(frame{kind: frameEnd, stream: 1})},
 		{"unknown stream", "does not exist", after(frame{kind: frameCredit, stream: 5, number: 1})},
-		{"short subscribe", "subscribe of 3", after(frame{kind: frameSubscribe, length: 3, stream: 1}, 1, 2, 3)},
+		{"short subscribe", "subscribe of 3", after(frame{kind: frameSubscribe, length: 3,
+			stream: 1}, 1, 2, 3)},
 		{"stream 0", "after stream 0", after(frame{kind: frameSubscribe, length: subscribeBytes},
 			make([]byte, subscribeBytes)...)},
 	} {
@@ -411,7 +427,8 @@ func TestGarbageOnThePort(t *testing.T) {
 			defer conn.Close()
 			write(t, conn, c.bytes)
 			_ = conn.(*net.TCPConn).CloseWrite() // the server may have closed already
-			if _, err := io.Copy(io.Discard, conn); err != nil && !strings.Contains(err.Error(), "reset") {
+			if _, err := io.Copy(io.Discard, conn); err != nil && !strings.Contains(err.Error(),
+				"reset") {
 				t.Errorf("the connection was not closed: %v", err)
 			}
 			eventually(t, "the reason is logged", func() bool {
@@ -434,7 +451,7 @@ func TestSilentAndTooMany(t *testing.T) {
 	}
 	s, err := NewServer(ServerOptions{Listener: l, Registry: NewRegistry(RegistryOptions{}),
 		HandshakeTimeout: 50 * time.Millisecond, MaxConnections: 1,
-		Logger: slog.New(slog.DiscardHandler)})
+		Logger: slogDiscard})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -478,13 +495,18 @@ func TestBadServer(t *testing.T) {
 		{"version", "another version", greeting{version: 9, status: greetingVersion}.append(nil)},
 		{"frame of a client", "from a server", answer(frame{kind: frameCredit, stream: 1})},
 		{"unknown stream", "not open", answer(frame{kind: frameEnd, stream: 7})},
-		{"sequence", "0 was to come", answer(frame{kind: frameData, length: 1, stream: 1, number: 3}, 0)},
-		{"element", "length 0", answer(frame{kind: frameData, length: 5, stream: 1}, 0, 0, 0, 0, 0)},
-		{"batch", "corrupt", answer(frame{kind: frameData, length: 6, stream: 1}, 2, 0, 0, 0, 0, 255)},
-		{"barrier", "barrier of 1 bytes", answer(frame{kind: frameOvertake, length: 1, stream: 1}, 0)},
+		{"sequence", "0 was to come", answer(frame{kind: frameData, length: 1, stream: 1,
+			number: 3}, 0)},
+		{"element", "length 0", answer(frame{kind: frameData, length: 5, stream: 1}, 0, 0, 0, 0,
+			0)},
+		{"batch", "corrupt", answer(frame{kind: frameData, length: 6, stream: 1}, 2, 0, 0, 0, 0,
+			255)},
+		{"barrier", "barrier of 1 bytes", answer(frame{kind: frameOvertake, length: 1, stream: 1},
+			0)},
 		{"too long", "limit is", answer(frame{kind: frameData, length: 33 << 10, stream: 1})},
 		{"no credit", "without credit", answer(frame{kind: frameData, length: 1, stream: 1}, append(
-			frame{kind: frameData, length: 1, stream: 1, number: 1}.append([]byte{1}), append([]byte{0},
+			frame{kind: frameData, length: 1, stream: 1, number: 1}.append([]byte{1}),
+			append([]byte{0},
 				frame{kind: frameData, length: 1, stream: 1, number: 2}.append(nil)...)...)...)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -505,7 +527,8 @@ func TestBadServer(t *testing.T) {
 				_, _ = io.Copy(io.Discard, conn)
 			})
 			r := newRig(t, rigOptions{})
-			g := r.newGate(t, recType, []ChannelSource{{Partition: partitionID(0), Address: l.Addr().String()}})
+			g := r.newGate(t, recType, []ChannelSource{{Partition: partitionID(0),
+				Address: l.Addr().String()}})
 			g.Connect()
 			_, _, err = g.await(t)
 			if err == nil || !strings.Contains(err.Error(), c.reason) {

@@ -22,8 +22,8 @@ type PartitionOptions struct {
 	Type stream.AnyType
 	// Buffers bounds what may be queued.
 	Buffers Buffers
-	// MayBlock says that Put and Broadcast block the producer's goroutine at the hard limit. If not,
-	// the queues grow over it: a simulation has one goroutine for all.
+	// MayBlock says that Put and Broadcast block the producer's goroutine at the hard limit. If
+	// not, the queues grow over it: a simulation has one goroutine for all.
 	MayBlock bool
 	// Now is the clock of the time blocked; time.Now if nil.
 	Now func() time.Time
@@ -33,8 +33,8 @@ type PartitionOptions struct {
 
 // Partition is the producing end of one result of one attempt: a bounded queue per channel.
 //
-// One goroutine, the task's, calls its methods; Available, Hungry, PoolUsage, QueuedBytes,
-// BackPressured, Err and Fail may be called by any. It implements operator.ChannelWriter.
+// One goroutine, the task's, calls its methods; Available, Hungry, PoolUsage, QueuedBytes, Traffic,
+// BackPressured, Released, Err and Fail may be called by any. It implements operator.ChannelWriter.
 type Partition struct {
 	id       id.Partition
 	typ      stream.AnyType
@@ -43,6 +43,8 @@ type Partition struct {
 	mayBlock bool
 	now      func() time.Time
 	reserved *Reservation
+	number   uint64 // set by the registry
+	traffic  traffic
 
 	// total is the estimated memory of all that is queued, full the number of channels over their
 	// soft limit.
@@ -73,7 +75,8 @@ func NewPartition(o PartitionOptions) (*Partition, error) {
 		return nil, fmt.Errorf("partition %s: %w", o.ID, err)
 	}
 	if o.Channels < 1 || o.Channels > maxChannels {
-		return nil, fmt.Errorf("partition %s: %d channels, want 1 to %d", o.ID, o.Channels, maxChannels)
+		return nil, fmt.Errorf("partition %s: %d channels, want 1 to %d", o.ID, o.Channels,
+			maxChannels)
 	}
 	p := &Partition{
 		id: o.ID, typ: o.Type, queues: make([]queue, o.Channels),
@@ -177,6 +180,7 @@ func (p *Partition) Put(channel int, b stream.Carrier) error {
 		b.Release()
 		return err
 	}
+	p.traffic.add(size)
 	return q.put(e, size)
 }
 
@@ -248,9 +252,9 @@ func (p *Partition) BroadcastBarrierUnaligned(b *stream.Barrier) ([][]byte, erro
 	return states, nil
 }
 
-// ConvertToUnaligned makes the aligned barrier of a checkpoint unaligned in each channel where it is
-// still queued: it goes before all else. It returns per channel what it overtook, encoded, and in
-// how many channels the barrier was found; where it was not, the consumer has it already.
+// ConvertToUnaligned makes the aligned barrier of a checkpoint unaligned in each channel where it
+// is still queued: it goes before all else. It returns per channel what it overtook, encoded, and
+// in how many channels the barrier was found; where it was not, the consumer has it already.
 func (p *Partition) ConvertToUnaligned(checkpoint uint64) (states [][]byte, found int, err error) {
 	states = make([][]byte, len(p.queues))
 	for i := range p.queues {
@@ -346,6 +350,9 @@ func (p *Partition) QueuedBytes(channel int) int64 { return p.queues[channel].by
 func (p *Partition) PoolUsage() float64 {
 	return min(1, float64(p.total.Load())/float64(p.limits.totalSoft))
 }
+
+// Traffic is what was put so far: numBuffersOut and numBytesOut, by batches and estimated memory.
+func (p *Partition) Traffic() Traffic { return p.traffic.load() }
 
 // BackPressured is how long the producer has been without room so far: soft is the time between an
 // Available that returned false and the end of that, hard the time that Put and Broadcast blocked.

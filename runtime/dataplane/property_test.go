@@ -11,8 +11,8 @@ import (
 	"goflink/internal/testkit"
 )
 
-// world is a gate with its producers, and a model of what went through them. One goroutine drives it
-// by chance.
+// world is a gate with its producers, and a model of what went through them. One goroutine drives
+// it by chance.
 type world struct {
 	t     *testing.T
 	rnd   *rand.Rand
@@ -67,7 +67,8 @@ func newWorld(t *testing.T, seed uint64, network bool) *world {
 	if network {
 		w.gate = w.rig.newGate(t, w.typ, sources)
 	} else {
-		g, err := NewGate(GateOptions{Name: "local", Sources: sources, Type: w.typ, Registry: registry})
+		g, err := NewGate(GateOptions{Name: "local", Sources: sources, Type: w.typ,
+			Registry: registry})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,8 +102,8 @@ func (w *world) batch() stream.Carrier {
 	return texts(values...)
 }
 
-// put sends something on a channel; a full one only sometimes, because a task's step may not stop at
-// the limit.
+// put sends something on a channel; a full one only sometimes, because a task's step may not stop
+// at the limit.
 func (w *world) put(c int) {
 	p := w.parts[c]
 	if !p.Available() && w.rnd.IntN(20) > 0 {
@@ -115,7 +116,8 @@ func (w *world) put(c int) {
 	case 1:
 		e = stream.Element{Kind: stream.KindStatus, Status: stream.Status(w.rnd.IntN(2))}
 	case 2:
-		e = stream.Element{Kind: stream.KindLatency, Latency: &stream.LatencyMarker{Emitted: w.next}}
+		e = stream.Element{Kind: stream.KindLatency,
+			Latency: &stream.LatencyMarker{Emitted: w.next}}
 	}
 	if e.Kind != stream.KindBatch {
 		w.sent[c] = append(w.sent[c], items(w.t, e)...)
@@ -224,7 +226,8 @@ func (w *world) take(c int, e stream.Element) {
 		return
 	}
 	if !w.begun || e.Barrier.Checkpoint != w.checkpoint || w.arrived[c] {
-		w.t.Fatalf("barrier of checkpoint %d on channel %d, at %d", e.Barrier.Checkpoint, c, w.checkpoint)
+		w.t.Fatalf("barrier of checkpoint %d on channel %d, at %d", e.Barrier.Checkpoint, c,
+			w.checkpoint)
 	}
 	w.arrived[c] = true
 	if e.Barrier.Alignment == stream.Unaligned {
@@ -237,8 +240,8 @@ func (w *world) take(c int, e stream.Element) {
 	}
 }
 
-// finish checks the checkpoint: what was processed before it and what is channel state are, together,
-// all that was sent before the barriers (R106).
+// finish checks the checkpoint: what was processed before it and what is channel state are,
+// together, all that was sent before the barriers (R106).
 func (w *world) finish() {
 	w.begun = false
 	w.complete++
@@ -352,8 +355,8 @@ func TestRandomExchange(t *testing.T) {
 	}
 }
 
-// R106: after a restore from the state of an unaligned checkpoint, the consumer gets exactly what the
-// barriers overtook, and then what is new.
+// R106: after a restore from the state of an unaligned checkpoint, the consumer gets exactly what
+// the barriers overtook, and then what is new.
 func TestRandomRestore(t *testing.T) {
 	testkit.EachSeed(t, testkit.Scaled(30), func(t *testing.T, seed uint64) {
 		w := newWorld(t, seed, seed%2 == 0)

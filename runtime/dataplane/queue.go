@@ -172,6 +172,8 @@ func (q *queue) shrinkLocked(size int64) {
 type taken struct {
 	elem stream.Element
 	ok   bool
+	// size is elem's size in bytes: in memory, or encoded.
+	size int64
 	// more says that there is more to take now; the queue stays listed.
 	more bool
 	// urgent says that a barrier overtook what is left, so that it must be taken first: an element
@@ -197,7 +199,7 @@ func (q *queue) take(checkpoint uint64) (t taken) {
 		e := q.mu.elems.pop()
 		size += e.size
 		q.waiting.Add(-1)
-		t.elem, t.ok = e.elem, !q.obsoleteLocked(&e.elem)
+		t.elem, t.ok, t.size = e.elem, !q.obsoleteLocked(&e.elem), e.size
 	}
 	if size > 0 {
 		q.shrinkLocked(size)
@@ -407,7 +409,8 @@ func (q *queue) convertLocked(checkpoint uint64) (state []byte, found bool, err 
 	if q.mu.err != nil {
 		return nil, false, q.mu.err
 	}
-	if b := q.part.barrier(); b != nil && b.Checkpoint == checkpoint && q.mu.unaligned < checkpoint {
+	if b := q.part.barrier(); b != nil && b.Checkpoint == checkpoint &&
+		q.mu.unaligned < checkpoint {
 		// Nothing is before it, but it waits for credit. The reader drops it when it comes.
 		q.overtakenLocked(unaligned(b))
 		return nil, true, nil

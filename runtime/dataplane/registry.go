@@ -1,7 +1,9 @@
 package dataplane
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,8 +34,8 @@ func (o *RegistryOptions) ensureDefaults() {
 	}
 }
 
-// Registry knows the partitions of a process and brings consumers to them. A consumer may come before
-// the producer. It is safe for concurrent use.
+// Registry knows the partitions of a process and brings consumers to them. A consumer may come
+// before the producer. It is safe for concurrent use.
 type Registry struct {
 	opts RegistryOptions
 	mu   struct {
@@ -41,7 +43,9 @@ type Registry struct {
 		partitions map[id.Partition]*Partition
 		waiting    map[id.Partition][]*request
 		requests   int
-		closed     error
+		// added numbers partitions and requests, so that they fail in the order in which they came.
+		added  uint64
+		closed error
 	}
 }
 
@@ -58,6 +62,7 @@ type request struct {
 	index     int
 	consumer  consumer
 	channel   int
+	number    uint64
 	stop      func()
 }
 
@@ -82,6 +87,8 @@ func (r *Registry) Add(p *Partition) error {
 		return fmt.Errorf("partition %s exists already", p.id)
 	}
 	r.mu.partitions[p.id] = p
+	r.mu.added++
+	p.number = r.mu.added
 	remove := func() { r.remove(p) }
 	p.onRelease.Store(&remove)
 	waiting := r.mu.waiting[p.id]
@@ -120,8 +127,8 @@ func (r *Registry) Len() int {
 	return len(r.mu.partitions)
 }
 
-// connect brings c to channel index of a partition, at once or when the partition appears. What goes
-// wrong is told to c. The request that it returns, if not nil, can be withdrawn.
+// connect brings c to channel index of a partition, at once or when the partition appears. What
+// goes wrong is told to c. The request that it returns, if not nil, can be withdrawn.
 func (r *Registry) connect(partition id.Partition, index int, c consumer, channel int) *request {
 	q := &request{partition: partition, index: index, consumer: c, channel: channel}
 	r.mu.Lock()
@@ -141,6 +148,8 @@ func (r *Registry) connect(partition id.Partition, index int, c consumer, channe
 	}
 	r.mu.waiting[partition] = append(r.mu.waiting[partition], q)
 	r.mu.requests++
+	r.mu.added++
+	q.number = r.mu.added
 	q.stop = r.opts.After(r.opts.PartitionTimeout, func() { r.expire(q) })
 	r.mu.Unlock()
 	return q
@@ -148,8 +157,9 @@ func (r *Registry) connect(partition id.Partition, index int, c consumer, channe
 
 func (q *request) connect(p *Partition) {
 	if q.index < 0 || q.index >= len(p.queues) {
-		q.consumer.failed(q.channel, fmt.Errorf("partition %s has %d channels, channel %d was asked for",
-			p.id, len(p.queues), q.index))
+		q.consumer.failed(q.channel,
+			fmt.Errorf("partition %s has %d channels, channel %d was asked for",
+				p.id, len(p.queues), q.index))
 		return
 	}
 	queue := &p.queues[q.index]
@@ -192,17 +202,23 @@ func (r *Registry) withdraw(q *request) bool {
 
 // FailJob fails all partitions of a job: it ends on this process, whoever still consumes.
 func (r *Registry) FailJob(job id.Job, err error) {
-	r.mu.Lock()
-	var failed []*Partition
-	for k, p := range r.mu.partitions {
-		if k.Producer.Job == job {
-			failed = append(failed, p)
+	for _, p := range r.all() {
+		if p.id.Producer.Job == job {
+			p.Fail(err)
 		}
 	}
-	r.mu.Unlock()
-	for _, p := range failed {
-		p.Fail(err)
+}
+
+// all are the partitions in the order in which they were added.
+func (r *Registry) all() []*Partition {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := make([]*Partition, 0, len(r.mu.partitions))
+	for _, p := range r.mu.partitions {
+		list = append(list, p)
 	}
+	slices.SortFunc(list, func(a, b *Partition) int { return cmp.Compare(a.number, b.number) })
+	return list
 }
 
 // Close fails all partitions and all who wait for one; then it accepts no more.
@@ -216,16 +232,13 @@ func (r *Registry) Close() {
 	}
 	clear(r.mu.waiting)
 	r.mu.requests = 0
-	partitions := make([]*Partition, 0, len(r.mu.partitions))
-	for _, p := range r.mu.partitions {
-		partitions = append(partitions, p)
-	}
 	r.mu.Unlock()
+	slices.SortFunc(requests, func(a, b *request) int { return cmp.Compare(a.number, b.number) })
 	for _, q := range requests {
 		q.stop()
 		q.consumer.failed(q.channel, err)
 	}
-	for _, p := range partitions {
+	for _, p := range r.all() {
 		p.Fail(err)
 	}
 }

@@ -112,7 +112,8 @@ func (in *remoteInput) receive(f frame, r *bufio.Reader) error {
 	if !closed {
 		var ok bool
 		if buf, ok = in.gate.reserved.Get(); !ok && !in.gate.reserved.Closed() {
-			return invariant.Brokenf("gate of %s: no segment for credit that was given", in.gate.name)
+			return invariant.Brokenf("gate of %s: no segment for credit that was given",
+				in.gate.name)
 		}
 	}
 	if buf == nil {
@@ -271,7 +272,7 @@ func (in *remoteInput) take(checkpoint uint64) (t taken) {
 			t.err = fmt.Errorf("partition %s: %w", in.gate.sources[in.channel].Partition, err)
 			return t
 		}
-		t.ok = true
+		t.ok, t.size = true, int64(len(raw))
 		if t.elem.Kind == stream.KindBarrier || checkpoint != 0 {
 			in.judge(&t, checkpoint)
 		}
@@ -342,7 +343,8 @@ func (in *remoteInput) nextElement(t *taken) ([]byte, error) {
 	return nil, nil
 }
 
-// collect moves data of an element that spans segments into span, and reports whether it is complete.
+// collect moves data of an element that spans segments into span, and reports whether it is
+// complete.
 func (in *remoteInput) collect(data []byte) (complete bool, err error) {
 	want := elementHeader
 	if len(in.span) >= elementHeader {
@@ -470,6 +472,13 @@ func (in *remoteInput) overtake(b *stream.Barrier, at int64) bool {
 	}
 	in.overtakenLocked(b, at)
 	return true
+}
+
+// left reports whether the input was closed.
+func (in *remoteInput) left() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.mu.closed
 }
 
 // queuedBytes implements input.

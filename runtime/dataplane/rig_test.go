@@ -46,7 +46,10 @@ type rigOptions struct {
 	timeout      time.Duration
 	writeBytes   int
 	dial         func(ctx context.Context, address string) (net.Conn, error)
+	listen       func(l net.Listener) net.Listener
 }
+
+var slogDiscard = slog.New(slog.DiscardHandler)
 
 func newRig(t testing.TB, o rigOptions) *rig {
 	t.Helper()
@@ -56,7 +59,11 @@ func newRig(t testing.TB, o rigOptions) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{registry: NewRegistry(RegistryOptions{PartitionTimeout: o.timeout}), log: &logBuffer{}}
+	if o.listen != nil {
+		l = o.listen(l)
+	}
+	r := &rig{registry: NewRegistry(RegistryOptions{PartitionTimeout: o.timeout}),
+		log: &logBuffer{}}
 	logger := slog.New(slog.NewTextHandler(r.log, nil))
 	r.server, err = NewServer(ServerOptions{Listener: l, Registry: r.registry, Logger: logger,
 		WriteBytes: o.writeBytes})

@@ -148,9 +148,9 @@ type visit struct {
 	more, ended bool
 }
 
-// fill appends frames with what the queue has, as far as the credit allows. While it runs, no barrier
-// overtakes: what it completes is sent before the next barrier, and what it leaves in q.part counts
-// as not sent.
+// fill appends frames with what the queue has, as far as the credit allows. While it runs, no
+// barrier overtakes: what it completes is sent before the next barrier, and what it leaves in
+// q.part counts as not sent.
 func (w *sender) fill(v *visit) error {
 	q, s := v.q, v.s
 	q.sendMu.Lock()
@@ -193,7 +193,8 @@ func (w *sender) fill(v *visit) error {
 	return nil
 }
 
-// spareShare is the share of a segment that is rather left empty than filled with a piece of a batch.
+// spareShare is the share of a segment that is rather left empty than filled with a piece of a
+// batch.
 const spareShare = 16
 
 // fillFrame appends encoded elements up to position end of out. It clears v.more when the queue is
@@ -238,8 +239,8 @@ func (w *sender) fillFrame(v *visit, end int) error {
 	return nil
 }
 
-// fillBatch appends the next piece of the batch in q.part: as many records as are likely to fit. full
-// says that it rather waits for the next frame; begun that this one has something already.
+// fillBatch appends the next piece of the batch in q.part: as many records as are likely to fit.
+// full says that it rather waits for the next frame; begun that this one has something already.
 func (w *sender) fillBatch(v *visit, room int, begun bool) (full bool, err error) {
 	part := &v.q.part
 	left := part.batch.Len() - part.from

@@ -154,7 +154,8 @@ func (c *serverConn) stream(f frame) (*outStream, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if f.stream > c.mu.last {
-		return nil, fmt.Errorf("%w: %s for stream %d, which does not exist", ErrCorrupt, f.kind, f.stream)
+		return nil, fmt.Errorf("%w: %s for stream %d, which does not exist", ErrCorrupt, f.kind,
+			f.stream)
 	}
 	return c.mu.streams[f.stream], nil
 }
@@ -240,7 +241,8 @@ func (s *outStream) addCredit(n uint32) error {
 	s.c.mu.Lock()
 	if n > maxCredit || s.credit+n > maxCredit {
 		defer s.c.mu.Unlock()
-		return fmt.Errorf("%w: credit of %d and %d more for stream %d", ErrCorrupt, s.credit, n, s.id)
+		return fmt.Errorf("%w: credit of %d and %d more for stream %d", ErrCorrupt, s.credit, n,
+			s.id)
 	}
 	s.credit += n
 	wake := s.pending
