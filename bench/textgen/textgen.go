@@ -21,6 +21,8 @@ const (
 	MaxParts = 1000
 	MaxLines = 1 << 32
 
+	// version changes with the text that equal options give, so that no old copy is taken for new.
+	version  = 1
 	drawBits = 20
 	doneFile = "DONE"
 )
@@ -40,7 +42,7 @@ func (o Options) Words() int64 { return o.Lines * contract.WordsPerLine }
 
 // Name returns a directory name that tells this text from others.
 func (o Options) Name() string {
-	return fmt.Sprintf("text-%d-lines-%d-parts-seed-%d", o.Lines, o.Parts, o.Seed)
+	return fmt.Sprintf("text-v%d-%d-lines-%d-parts-seed-%d", version, o.Lines, o.Parts, o.Seed)
 }
 
 // Ensure returns the directory below root that holds the text, and writes it first if a complete

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"goflink/bench/contract"
@@ -21,6 +22,8 @@ const (
 	checkpointInterval = 10 * time.Second
 	// steadyWall is how long the measured part of a run of Flink should last.
 	steadyWall = 30 * time.Second
+	// othersMax is the share of the machine that others may take in a measurement to be trusted.
+	othersMax = 0.05
 )
 
 // plan says how a program is run. Its numbers of records are chosen so that the measured part of a
@@ -125,6 +128,12 @@ func printSide(side, program string, o outcome) {
 	if side == "flink" && w.Wall < steadyWall {
 		fmt.Fprintf(os.Stderr, "benchflink: %s: Flink's measured part lasted %.1f s, less than "+
 			"%s: use more -events\n", program, w.Wall.Seconds(), steadyWall)
+	}
+	quiet := othersMax * w.Wall.Seconds() * float64(runtime.NumCPU())
+	if w.Others.Seconds() > quiet {
+		fmt.Fprintf(os.Stderr, "benchflink: %s: other processes took %.0f CPU-seconds meanwhile: "+
+			"the figures of a busy machine are too low, repeat the run on a quiet one\n", program,
+			w.Others.Seconds())
 	}
 }
 

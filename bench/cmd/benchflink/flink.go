@@ -87,7 +87,7 @@ func (f *flinkSide) run(runCtx context.Context, j job) (outcome, error) {
 	cancel(nil)
 	<-followed
 	if err != nil {
-		return outcome{}, err
+		return outcome{}, errors.Join(err, cluster.alive())
 	}
 	if err := j.checkProgress(progress); err != nil {
 		return outcome{}, err
