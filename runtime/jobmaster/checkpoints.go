@@ -194,6 +194,7 @@ func (c *checkpoints) carryOut(e checkpoint.Effect) {
 		c.onRestore = nil
 		f(e.Completed)
 	case checkpoint.FailJob:
+		c.m.trace("checkpoints fail the job: %v", e.Err)
 		c.m.fail(e.Err)
 	case checkpoint.Terminated:
 		if c.terminated != nil {

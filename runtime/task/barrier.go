@@ -272,7 +272,7 @@ func (t *Task) Trigger(b *stream.Barrier) {
 		if t.phase != phaseRunning || t.chain == nil {
 			return t.abandon(b.Checkpoint, NotReady, "the task is not running yet")
 		}
-		if t.aligner != nil && t.aligner.open > 0 {
+		if t.openChannels() {
 			return nil
 		}
 		return t.trigger(b)
@@ -305,3 +305,6 @@ func (t *Task) takeAndStop(b *stream.Barrier) error {
 	}
 	return nil
 }
+
+// openChannels reports whether barriers can come from anywhere.
+func (t *Task) openChannels() bool { return t.aligner != nil && t.aligner.open > 0 }

@@ -316,7 +316,7 @@ func (t *Task) goOnFinishing() (err error) {
 func (t *Task) maybeEnd() error {
 	switch {
 	case !t.finished, t.phase != phaseRunning, t.suspended != nil:
-	case t.aligner != nil && t.aligner.open > 0:
+	case t.openChannels():
 	case t.snapshot.final, t.snapshot.open():
 	default:
 		return t.end()

@@ -75,7 +75,7 @@ func (t *Task) take(b *stream.Barrier, began int64) error {
 	if t.snapshot.final && t.snapshot.finalTaken == 0 {
 		t.snapshot.finalTaken = b.Checkpoint
 	}
-	if b.Alignment == stream.Unaligned && t.aligner != nil && !t.keepAligned {
+	if b.Alignment == stream.Unaligned && t.openChannels() && !t.keepAligned {
 		if err := t.startCapture(s); err != nil {
 			return err
 		}
