@@ -132,8 +132,8 @@ func printSide(side, program string, o outcome) {
 	quiet := othersMax * w.Wall.Seconds() * float64(runtime.NumCPU())
 	if w.Others.Seconds() > quiet {
 		fmt.Fprintf(os.Stderr, "benchflink: %s: other processes took %.0f CPU-seconds meanwhile: "+
-			"the figures of a busy machine are too low, repeat the run on a quiet one\n", program,
-			w.Others.Seconds())
+			"figures of a busy machine are not to be trusted, repeat the run on a quiet one\n",
+			program, w.Others.Seconds())
 	}
 }
 
