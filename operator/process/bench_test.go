@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"testing"
 
-	"goflink/core/keygroup"
 	"goflink/core/stream"
 	"goflink/core/typeinfo"
 	"goflink/operator"
@@ -53,22 +52,6 @@ func benchRolling[T any](b *testing.B, f operator.Factory, all []*stream.Batch[T
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(records), "ns/record")
 }
 
-func byWord(tb testing.TB) process.KeyBy[wordCount, string] {
-	return process.KeyBy[wordCount, string]{Selector: func(w wordCount) string { return w.Word },
-		Key: must(typeinfo.KeyOf[string]())(tb)}
-}
-
-// must returns a value that an error must not come with.
-func must[T any](v T, err error) func(tb testing.TB) T {
-	return func(tb testing.TB) T {
-		tb.Helper()
-		if err != nil {
-			tb.Fatal(err)
-		}
-		return v
-	}
-}
-
 func words(n, keys int) []wordCount {
 	all := make([]wordCount, n)
 	for i := range all {
@@ -83,7 +66,7 @@ func words(n, keys int) []wordCount {
 func BenchmarkRolling(b *testing.B) {
 	info := must(typeinfo.Of[wordCount]())(b)
 	hot := words(20_480, 20_000)
-	hash := func(w wordCount) uint64 { return keygroup.HashString(w.Word) }
+	hash := hashOf
 	sum := must(process.Sum(byWord(b), info, "count"))(b)
 	b.Run("sum/words=20k", func(b *testing.B) { benchRolling(b, sum, batches(hot, hash)) })
 	b.Run("sum/words=20k/unhashed", func(b *testing.B) { benchRolling(b, sum, batches(hot, nil)) })
