@@ -7,8 +7,8 @@ import (
 	"goflink/graph"
 )
 
-// check verifies that a JobGraph can be spread out: that its two views of each edge agree, that it is
-// in topological order and within limits. It returns the number of subtasks.
+// check verifies that a JobGraph can be spread out: that its two views of each edge agree, that it
+// is in topological order and within limits. It returns the number of subtasks.
 func check(job *graph.JobGraph) (subtasks int, err error) {
 	if job.Version != graph.Version {
 		return 0, fmt.Errorf("the JobGraph has the format version %d, this program reads %d: "+
@@ -82,13 +82,13 @@ func checkResults(job *graph.JobGraph, index int) error {
 	v := &job.Vertices[index]
 	for i, r := range v.Results {
 		if r.Consumer <= index || r.Consumer >= len(job.Vertices) {
-			return fmt.Errorf("result %d of vertex %q is meant for vertex number %d, which does not "+
-				"stand behind it", i, v.Name, r.Consumer)
+			return fmt.Errorf("result %d of vertex %q is meant for vertex number %d, which does "+
+				"not stand behind it", i, v.Name, r.Consumer)
 		}
 		consumer := &job.Vertices[r.Consumer]
 		if r.ConsumerInput < 0 || r.ConsumerInput >= len(consumer.Inputs) {
-			return fmt.Errorf("result %d of vertex %q is meant for input %d of vertex %q, which has "+
-				"%d", i, v.Name, r.ConsumerInput, consumer.Name, len(consumer.Inputs))
+			return fmt.Errorf("result %d of vertex %q is meant for input %d of vertex %q, which "+
+				"has %d", i, v.Name, r.ConsumerInput, consumer.Name, len(consumer.Inputs))
 		}
 		if e := consumer.Inputs[r.ConsumerInput]; e.Producer != index || e.Result != i {
 			return fmt.Errorf("result %d of vertex %q is meant for input %d of vertex %q, which "+

@@ -17,9 +17,9 @@ func (r Range) Contains(i int32) bool { return i >= r.First && i < r.End() }
 //	P ≥ C:  consumer c reads producers  ⌊c·P/C⌋ … ⌊(c+1)·P/C⌋-1   (6→2: 0–2 | 3–5)
 //	P < C:  consumer c reads producer   ⌊c·P/C⌋                   (2→6: 0,0,0,1,1,1)
 //
-// Every consumer so has at least one producer, every producer feeds one contiguous group of at least
-// one consumer, and group sizes differ by at most one. The bounds are Flink's, so that a job keeps
-// its wiring. [PointWiseConsumers] is the inverse.
+// Every consumer so has at least one producer, every producer feeds one contiguous group of at
+// least one consumer, and group sizes differ by at most one. The bounds are Flink's, so that a job
+// keeps its wiring. [PointWiseConsumers] is the inverse.
 func PointWiseProducers(producers, consumers, consumer int) Range {
 	first := consumer * producers / consumers
 	if producers < consumers {
@@ -29,8 +29,8 @@ func PointWiseProducers(producers, consumers, consumer int) Range {
 	return Range{First: int32(first), Count: int32(end - first)}
 }
 
-// PointWiseConsumers returns the consumers that one producer of a point-wise edge feeds: those whose
-// [PointWiseProducers] contain it. Where P ≥ C that is exactly one.
+// PointWiseConsumers returns the consumers that one producer of a point-wise edge feeds: those
+// whose [PointWiseProducers] contain it. Where P ≥ C that is exactly one.
 func PointWiseConsumers(producers, consumers, producer int) Range {
 	if producers >= consumers {
 		// The last c with ⌊c·P/C⌋ ≤ producer, that is c·P < (producer+1)·C.

@@ -54,7 +54,8 @@ func checkPointWise(t *testing.T, producers, consumers int) {
 		}
 	}
 	if largest-smallest > 1 {
-		t.Fatalf("%d→%d: consumers read %d to %d producers", producers, consumers, smallest, largest)
+		t.Fatalf("%d→%d: consumers read %d to %d producers", producers, consumers, smallest,
+			largest)
 	}
 	end := int32(0)
 	for p, n := range fed {

@@ -101,8 +101,8 @@ func (v *ExecutionVertex) Partition(result int) *IntermediateResultPartition {
 	return &v.job.results[result].partitions[v.subtask]
 }
 
-// Transition moves the current attempt into another state. A change that the table does not know is a
-// [*TransitionError] and changes nothing. A cause is kept with the state Failed only.
+// Transition moves the current attempt into another state. A change that the table does not know is
+// a [*TransitionError] and changes nothing. A cause is kept with the state Failed only.
 func (v *ExecutionVertex) Transition(
 	now time.Time, to ExecutionState, cause *failure.Info,
 ) error {
@@ -186,8 +186,8 @@ var aggregateOrder = [...]ExecutionState{
 	Failed, Canceling, Canceled, Running, Deploying, Scheduled, Created, Finished,
 }
 
-// Aggregate is the state that stands for all subtasks. A vertex of which some subtasks have finished
-// and others were not started is Running.
+// Aggregate is the state that stands for all subtasks. A vertex of which some subtasks have
+// finished and others were not started is Running.
 func (c *StateCounts) Aggregate() ExecutionState {
 	for _, s := range aggregateOrder {
 		if c[s] == 0 {

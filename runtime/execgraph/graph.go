@@ -43,8 +43,8 @@ type ExecutionJobVertex struct {
 	counts   StateCounts
 }
 
-// New spreads a JobGraph out. It reads the graph and keeps it; nobody may change it. An inconsistent
-// graph is an error that names the vertex.
+// New spreads a JobGraph out. It reads the graph and keeps it; nobody may change it. An
+// inconsistent graph is an error that names the vertex.
 func New(now time.Time, job *graph.JobGraph) (*ExecutionGraph, error) {
 	total, err := check(job)
 	if err != nil {
@@ -155,8 +155,8 @@ func (g *ExecutionGraph) JobVertex(v id.Vertex) (*ExecutionJobVertex, bool) {
 	return jv, ok
 }
 
-// Find returns the subtask that an attempt belongs to, whatever the attempt's number. The error says
-// what of the id is unknown here.
+// Find returns the subtask that an attempt belongs to, whatever the attempt's number. The error
+// says what of the id is unknown here.
 func (g *ExecutionGraph) Find(a id.Attempt) (*ExecutionVertex, error) {
 	if a.Job != g.job.ID {
 		return nil, fmt.Errorf("attempt %s belongs to another job than %s", a, g.job.ID)

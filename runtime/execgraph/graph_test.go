@@ -92,7 +92,8 @@ func checkEdges(t *testing.T, g *ExecutionGraph) {
 	}
 }
 
-// R145, R151: after one failure there is attempt 2 with a new id, and the prior one shows the cause.
+// R145, R151: after one failure there is attempt 2 with a new id, and the prior one shows the
+// cause.
 func TestResetMakesNewAttempt(t *testing.T) {
 	g := newGraph(t, "vertex map p=2")
 	v := g.Subtask(1)
@@ -278,7 +279,7 @@ func TestInputsReady(t *testing.T) {
 
 // R149: what must run again after a region, against a search over single connections.
 func TestWithDownstreamAgainstSearch(t *testing.T) {
-	testkit.EachSeed(t, 200, func(t *testing.T, seed uint64) {
+	testkit.EachSeed(t, testkit.Scaled(200), func(t *testing.T, seed uint64) {
 		r := testkit.Source(seed)
 		var b strings.Builder
 		n := 2 + r.IntN(5)
@@ -393,10 +394,11 @@ func TestInconsistentGraphs(t *testing.T) {
 			j.Vertices[1].Inputs[0].Result = 7
 		}},
 		{"vertex number 0, which does not stand behind it", func(j *graph.JobGraph) {
-			j.Vertices[0].Results[0].Consumer = 0
+			j.Vertices[0].Results = append(j.Vertices[0].Results, graph.Result{})
 		}},
 		{`input 4 of vertex "b", which has 1`, func(j *graph.JobGraph) {
-			j.Vertices[0].Results[0].ConsumerInput = 4
+			j.Vertices[0].Results = append(j.Vertices[0].Results,
+				graph.Result{Consumer: 1, ConsumerInput: 4})
 		}},
 		{"is POINTWISE PIPELINED_BOUNDED, but result 0", func(j *graph.JobGraph) {
 			j.Vertices[1].Inputs[0].Pattern = graph.PointWise

@@ -8,8 +8,8 @@ import (
 	"goflink/graph"
 )
 
-// PipelinedRegion is a largest set of subtasks that are joined by pipelined results: they must run at
-// the same time, and are scheduled and restarted together (R149).
+// PipelinedRegion is a largest set of subtasks that are joined by pipelined results: they must run
+// at the same time, and are scheduled and restarted together (R149).
 type PipelinedRegion struct {
 	index    int
 	vertices []VertexIndex
@@ -29,8 +29,8 @@ func (r *PipelinedRegion) InputsReady() bool { return r.missing == 0 }
 // directly or through others, for itself. The slice must not be changed.
 func (g *ExecutionGraph) Regions() []PipelinedRegion { return g.regions }
 
-// makeRegions joins subtasks by union-find over the pipelined results. An all-to-all result joins all
-// its producers and consumers, so that chaining them one by one stands for their product.
+// makeRegions joins subtasks by union-find over the pipelined results. An all-to-all result joins
+// all its producers and consumers, so that chaining them one by one stands for their product.
 func (g *ExecutionGraph) makeRegions() {
 	sets := newDisjointSets(len(g.subtasks))
 	for _, jv := range g.vertices {
@@ -98,8 +98,8 @@ func (p *IntermediateResultPartition) ReadyRegions() iter.Seq[*PipelinedRegion] 
 }
 
 // checkRegions verifies that the regions can run one after another, by going through them as a run
-// without failures would. A cycle arises where a result is read within its region and, by a blocking
-// edge, outside of it by what comes back in:
+// without failures would. A cycle arises where a result is read within its region and, by a
+// blocking edge, outside of it by what comes back in:
 //
 //	A ── pipelined ──▶ C      A and C are one region, which waits for B, which waits for A.
 //	A ─ blocking ─▶ B ─ blocking ─▶ C
@@ -136,8 +136,9 @@ func (g *ExecutionGraph) checkRegions() error {
 	for i, ok := range queued {
 		if !ok {
 			v := &g.subtasks[g.regions[i].vertices[0]]
-			return fmt.Errorf("job %q (%s): vertex %q waits for a blocking result that is made from "+
-				"its own output: make the edges between it and that result's readers blocking, too",
+			return fmt.Errorf("job %q (%s): vertex %q waits for a blocking result that is made "+
+				"from its own output: make the edges between it and the readers of that result "+
+				"blocking, too",
 				g.job.Name, g.job.ID, v.job.vertex.Name)
 		}
 	}

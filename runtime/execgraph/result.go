@@ -48,8 +48,8 @@ func (r *IntermediateResult) ProducersOf(consumer int32) Range {
 	return PointWiseProducers(len(r.partitions), len(r.consumer.subtasks), int(consumer))
 }
 
-// ConsumersOf returns the consumer's subtasks that one partition feeds. Their number is the number of
-// the partition's subpartitions, in their order.
+// ConsumersOf returns the consumer's subtasks that one partition feeds. Their number is the number
+// of the partition's subpartitions, in their order.
 func (r *IntermediateResult) ConsumersOf(producer int32) Range {
 	if r.pattern == graph.AllToAll {
 		return Range{Count: int32(len(r.consumer.subtasks))}
@@ -78,10 +78,10 @@ func (p *IntermediateResultPartition) Consumers() Range { return p.result.Consum
 // Consumable tells whether the partition of the current attempt can be read.
 func (p *IntermediateResultPartition) Consumable() bool { return p.consumable }
 
-// MarkConsumable says that the partition of the current attempt can be read: a pipelined one when it
-// exists, a blocking one when it is complete. It reports whether that is new. It costs time in the
-// number of the partition's consumers for the last partition of a blocking all-to-all result and for
-// blocking point-wise ones, and none else.
+// MarkConsumable says that the partition of the current attempt can be read: a pipelined one when
+// it exists, a blocking one when it is complete. It reports whether that is new. It costs time in
+// the number of the partition's consumers for the last partition of a blocking all-to-all result
+// and for blocking point-wise ones, and none else.
 func (p *IntermediateResultPartition) MarkConsumable() bool {
 	if p.consumable {
 		return false
@@ -145,8 +145,8 @@ func (r *IntermediateResult) changeMissing(consumers Range, delta int32) {
 type ExecutionEdge struct {
 	result   *IntermediateResult
 	consumer int32 // subtask
-	// missing counts what the edge waits for before its blocking result can be read: point-wise, the
-	// partitions that are not consumable; all-to-all, 1 until the result is complete.
+	// missing counts what the edge waits for before its blocking result can be read: point-wise,
+	// the partitions that are not consumable; all-to-all, 1 until the result is complete.
 	missing   int32
 	producers Range
 }
@@ -159,12 +159,12 @@ func (e *ExecutionEdge) Consumer() *ExecutionVertex {
 	return &e.result.consumer.subtasks[e.consumer]
 }
 
-// Producers are the subtasks of the result's producer that feed the edge: one input channel each, in
-// this order.
+// Producers are the subtasks of the result's producer that feed the edge: one input channel each,
+// in this order.
 func (e *ExecutionEdge) Producers() Range { return e.producers }
 
-// Subpartition is the index, in the partition of a producer that feeds the edge, of the subpartition
-// that the edge reads.
+// Subpartition is the index, in the partition of a producer that feeds the edge, of the
+// subpartition that the edge reads.
 func (e *ExecutionEdge) Subpartition(producer int32) int32 {
 	return e.consumer - e.result.ConsumersOf(producer).First
 }

@@ -11,8 +11,8 @@ import (
 	"goflink/runtime/execgraph/graphtest"
 )
 
-// The tables written once more, as the requirements have them: a row per state, in it the states that
-// may follow.
+// The tables written once more, as the requirements have them: a row per state, in it the states
+// that may follow.
 const (
 	jobTable = `
 CREATED     RUNNING FAILING CANCELLING SUSPENDED
@@ -61,8 +61,8 @@ func newGraph(t *testing.T, text string) *ExecutionGraph {
 	return g
 }
 
-// R150: all 81 pairs of job states; a change that the table does not know is an error with both names
-// and changes nothing.
+// R150: all 81 pairs of job states; a change that the table does not know is an error with both
+// names and changes nothing.
 func TestJobTransitions(t *testing.T) {
 	rows, want := allowed(jobTable)
 	if got := len(JobStatuses()); got != rows || got != 9 {

@@ -40,15 +40,16 @@ type SlotAllocationFailed struct {
 	Cause    failure.Info
 }
 
-// SlotsLost says that slots are gone, with all that ran in them. Slots of one lost TaskManager come in
-// one event, so that they count as one failure. Slots that the scheduler does not hold are ignored.
+// SlotsLost says that slots are gone, with all that ran in them. Slots of one lost TaskManager come
+// in one event, so that they count as one failure. Slots that the scheduler does not hold are
+// ignored.
 type SlotsLost struct {
 	Allocations []id.Allocation
 	Cause       failure.Info
 }
 
-// PartitionConsumable says that a partition can be read. It is ignored when its producer is no longer
-// the current attempt. The partitions of finished tasks need not be reported.
+// PartitionConsumable says that a partition can be read. It is ignored when its producer is no
+// longer the current attempt. The partitions of finished tasks need not be reported.
 type PartitionConsumable struct{ Partition id.Partition }
 
 // CancelJob ends the job for its user.
@@ -126,9 +127,9 @@ type ScheduleRestart struct {
 	After   time.Duration
 }
 
-// TasksToRestore says that these subtasks have new attempts, which will be deployed: from the latest
-// checkpoint, if there is one. The state must be assigned before a [DeployTasks] of these subtasks is
-// carried out. If it cannot be, the shell reports a [GlobalFailure].
+// TasksToRestore says that these subtasks have new attempts, which will be deployed: from the
+// latest checkpoint, if there is one. The state must be assigned before a [DeployTasks] of these
+// subtasks is carried out. If it cannot be, the shell reports a [GlobalFailure].
 type TasksToRestore struct {
 	Vertices []execgraph.VertexIndex // ascending
 	// Global says that the restart follows a [GlobalFailure]: coordinators are restored, too.

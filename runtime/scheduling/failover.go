@@ -10,8 +10,8 @@ import (
 	"goflink/runtime/execgraph"
 )
 
-// failover is what follows from a failure: regions whose tasks are cancelled and, unless the job ends,
-// restarted.
+// failover is what follows from a failure: regions whose tasks are cancelled and, unless the job
+// ends, restarted.
 type failover struct {
 	id       RestartID
 	regions  []*execgraph.PipelinedRegion
@@ -119,8 +119,8 @@ func (s *Scheduler) pendingOf(tasks []*execgraph.ExecutionVertex) *failover {
 	return f
 }
 
-// failover begins a failover: it asks the restart strategy, takes over what it meets, and cancels the
-// tasks.
+// failover begins a failover: it asks the restart strategy, takes over what it meets, and cancels
+// the tasks.
 func (s *Scheduler) failover(
 	tasks []*execgraph.ExecutionVertex, incident *Exception, global bool,
 ) error {
@@ -166,8 +166,8 @@ func (s *Scheduler) beginFailing(f *failover, cause failure.Info) error {
 	s.failureCause = cause
 	s.whole = f
 	if s.graph.Status() == execgraph.JobRestarting {
-		// Nothing runs. A restart that is still to come begins anew; a job that is given up goes the
-		// way of the table, over the state that it would have begun from.
+		// Nothing runs. A restart that is still to come begins anew; a job that is given up goes
+		// the way of the table, over the state that it would have begun from.
 		if !f.final {
 			return nil
 		}
@@ -187,13 +187,16 @@ func (s *Scheduler) giveUp(f *failover, cause failure.Info) {
 }
 
 // affected returns the regions to restart after the failure of tasks: theirs, those that read from
-// them, and those of pending failovers that this one meets.
+// them, those of pending failovers that this one meets, and those that wait to be deployed together
+// with one of them. Without the latter, tasks that an eager strategy scheduled together with a task
+// that failed before the deployment would wait for ever.
 func (s *Scheduler) affected(tasks []*execgraph.ExecutionVertex) []*execgraph.PipelinedRegion {
 	regions := make([]*execgraph.PipelinedRegion, 0, len(tasks))
 	for _, v := range tasks {
 		regions = append(regions, v.Region())
 	}
 	met := map[*failover]bool{}
+	waiting := map[*bulk]bool{}
 	for {
 		regions = s.graph.WithDownstream(regions)
 		grown := regions
@@ -201,6 +204,14 @@ func (s *Scheduler) affected(tasks []*execgraph.ExecutionVertex) []*execgraph.Pi
 			if f := s.owner[r.Index()]; f != nil && !met[f] {
 				met[f] = true
 				grown = append(grown, f.regions...)
+			}
+			for _, i := range r.Vertices() {
+				if b := s.slots.bulkOf[i]; b != nil && !waiting[b] {
+					waiting[b] = true
+					for _, v := range b.vertices {
+						grown = append(grown, s.graph.Subtask(v).Region())
+					}
+				}
 			}
 		}
 		if len(grown) == len(regions) {
@@ -234,7 +245,9 @@ func (s *Scheduler) takeOver(f *failover) {
 			}
 		}
 	}
-	s.ready = slices.DeleteFunc(s.ready, func(r *failover) bool { return r.taken })
+	if len(s.ready) > 0 { // left over from a step that ended with an error
+		s.ready = slices.DeleteFunc(s.ready, func(r *failover) bool { return r.taken })
+	}
 }
 
 // cancelRegions ends all tasks of some regions.
@@ -280,7 +293,8 @@ func (s *Scheduler) settleAll() {
 	}
 }
 
-// cancelJob ends the job for its user. While it is being cancelled, more of the same changes nothing.
+// cancelJob ends the job for its user. While it is being cancelled, more of the same changes
+// nothing.
 func (s *Scheduler) cancelJob() error {
 	if s.graph.Status() == execgraph.JobCancelling {
 		return nil
@@ -367,6 +381,7 @@ func (s *Scheduler) restartTasks(f *failover) error {
 		if err := v.Reset(s.now); err != nil {
 			return err
 		}
+		s.slots.bulkOf[i] = nil
 		s.out.changes = append(s.out.changes, TaskChange{
 			Vertex: i, Attempt: v.Current().Attempt(),
 			From: execgraph.Created, To: execgraph.Created,
@@ -423,9 +438,9 @@ func (s *Scheduler) slotsLost(ev SlotsLost) error {
 	return s.replace(lost)
 }
 
-// replace asks for slots in the place of lost ones that somebody still holds: a task that waits to be
-// deployed, or one that waits for its restart. The latter would ask for it later anyway; asking now
-// lets the new slot come up during the delay of the restart.
+// replace asks for slots in the place of lost ones that somebody still holds: a task that waits to
+// be deployed, or one that waits for its restart. The latter would ask for it later anyway; asking
+// now lets the new slot come up during the delay of the restart.
 func (s *Scheduler) replace(lost []int32) error {
 	for _, slot := range lost {
 		if s.slots.slots[slot].users == 0 {
@@ -465,12 +480,10 @@ func (s *Scheduler) allocationFailed(ev SlotAllocationFailed) error {
 	var failed []*execgraph.ExecutionVertex
 	var short shortage
 	for _, m := range missed {
-		waits := false
 		err := s.slots.tasksIn(m.slot, func(v *execgraph.ExecutionVertex) error {
 			switch b := s.slots.bulkOf[v.Index()]; {
 			case b == nil || b.dropped:
 			case patience.canWait(b):
-				waits = true
 			default:
 				short.add(s, b)
 				failed = append(failed, v)
@@ -480,9 +493,16 @@ func (s *Scheduler) allocationFailed(ev SlotAllocationFailed) error {
 		if err != nil {
 			return err
 		}
-		if waits {
+	}
+	if err := s.failTasks(failed, short.cause(s, ev.Cause)); err != nil {
+		return err
+	}
+	// Only now is it known who goes on waiting: a request must not be made and withdrawn in one
+	// step.
+	for _, m := range missed {
+		if sl := &s.slots.slots[m.slot]; slices.ContainsFunc(sl.waiters, isWaiting) {
 			s.slots.repeat(m.slot, m.request, &s.out)
 		}
 	}
-	return s.failTasks(failed, short.cause(s, ev.Cause))
+	return nil
 }

@@ -12,7 +12,8 @@ import (
 const (
 	// DefaultHistory is the number of incidents that are kept where Options says nothing.
 	DefaultHistory = 16
-	// MaxConcurrent is the number of further failures that are kept of one incident, the first ones.
+	// MaxConcurrent is the number of further failures that are kept of one incident, the first
+	// ones.
 	MaxConcurrent = 16
 )
 

@@ -75,8 +75,8 @@ func (f *fixedDelay) refusal() string {
 		config.FixedDelay, f.attempts, config.RestartFixedDelayAttempts.Key)
 }
 
-// failureRate allows restarts as long as no more than max failures lie within an interval. A failure
-// that is older than the interval, not as old as it, is forgotten.
+// failureRate allows restarts as long as no more than max failures lie within an interval. A
+// failure that is older than the interval, not as old as it, is forgotten.
 type failureRate struct {
 	max             int
 	interval, delay time.Duration
@@ -138,7 +138,8 @@ func (e *exponentialDelay) backoff() time.Duration {
 }
 
 // random returns a number in [-1, 1) that follows from the seed and the number of calls: SplitMix64
-// (G. L. Steele, D. Lea, C. H. Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014).
+// (G. L. Steele, D. Lea, C. H. Flood, "Fast splittable pseudorandom number generators", OOPSLA
+// 2014).
 func (e *exponentialDelay) random() float64 {
 	e.drawn++
 	z := e.seed + e.drawn*0x9e3779b97f4a7c15

@@ -37,7 +37,8 @@ func OptionsOf(c *config.Configuration, checkpoints bool) (Options, error) {
 	}
 	if scheduler != config.JobManagerScheduler.Default {
 		return o, fmt.Errorf("%s (%s): the scheduler %q is not offered; leave the key unset",
-			config.JobManagerScheduler.Key, config.OriginOf(c, config.JobManagerScheduler), scheduler)
+			config.JobManagerScheduler.Key, config.OriginOf(c, config.JobManagerScheduler),
+			scheduler)
 	}
 	if o.Strategy, err = config.Get(c, config.SchedulingStrategy); err != nil {
 		return o, err
@@ -136,8 +137,8 @@ func (s *Scheduler) Graph() *execgraph.ExecutionGraph { return s.graph }
 // Restarts is the number of restarts of the job or of some of its regions so far.
 func (s *Scheduler) Restarts() int { return s.restarts }
 
-// FailureCause is the latest failure that was followed by a restart or by the end of the job; the zero
-// value if there was none.
+// FailureCause is the latest failure that was followed by a restart or by the end of the job; the
+// zero value if there was none.
 func (s *Scheduler) FailureCause() failure.Info { return s.failureCause }
 
 // History returns the latest incidents, oldest first.
@@ -150,10 +151,10 @@ func (s *Scheduler) History() []Exception {
 	return all
 }
 
-// Step takes an event and returns what is to be done. An error says that the event does not fit what
-// is known, for instance a task that runs without having been deployed; the effects that come with it
-// are to be carried out all the same. A shell answers an error with a [GlobalFailure]. Once the job is
-// in a terminal state, events have no effect but to give slots back that arrive late.
+// Step takes an event and returns what is to be done. An error says that the event does not fit
+// what is known, for instance a task that runs without having been deployed; the effects that come
+// with it are to be carried out all the same. A shell answers an error with a [GlobalFailure]. Once
+// the job is in a terminal state, events have no effect but to give slots back that arrive late.
 func (s *Scheduler) Step(now time.Time, ev Event) ([]Effect, error) {
 	s.now = now
 	err := s.dispatch(ev)
@@ -201,7 +202,8 @@ func (s *Scheduler) dispatch(ev Event) error {
 	return fmt.Errorf("unknown event %T", ev)
 }
 
-// start begins the job. Between a failure before the start and its restart there is nothing to begin.
+// start begins the job. Between a failure before the start and its restart there is nothing to
+// begin.
 func (s *Scheduler) start() error {
 	if s.started {
 		return fmt.Errorf("scheduling was started twice")
@@ -299,7 +301,6 @@ func (s *Scheduler) deploy(b *bulk) error {
 func (s *Scheduler) dropBulk(v *execgraph.ExecutionVertex) {
 	if b := s.slots.bulkOf[v.Index()]; b != nil {
 		b.dropped = true
-		s.slots.bulkOf[v.Index()] = nil
 	}
 }
 

@@ -65,9 +65,9 @@ func (m *shortage) cause(s *Scheduler, reason failure.Info) failure.Info {
 		}
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "not enough slots: %d tasks from %s on need %d slots, got %d, %d are missing "+
-		"since %s (%v)", m.tasks, m.firstTask, asked, got, asked-got,
-		m.since.UTC().Format(time.RFC3339), s.now.Sub(m.since).Round(time.Millisecond))
+	fmt.Fprintf(&b, "not enough slots: asked for %d, got %d, missing %d since %s (%v); tasks that "+
+		"wait: %d, the first one is %s", asked, got, asked-got, m.since.UTC().Format(time.RFC3339),
+		s.now.Sub(m.since).Round(time.Millisecond), m.tasks, m.firstTask)
 	if len(groups) > 1 {
 		fmt.Fprintf(&b, "; slot sharing groups: %s", strings.Join(groups, "; "))
 	}
@@ -84,8 +84,9 @@ func (m *shortage) cause(s *Scheduler, reason failure.Info) failure.Info {
 
 // patience tells which bulks may go on waiting for slots after their requests timed out: those for
 // which running tasks of the same job, all of which will finish, free enough slots (R148: a batch
-// that is larger than the cluster completes piece by piece). Requests keep their places in the queue,
-// so the bulk that waited longest gets the next slots, and none waits for another one that waits.
+// that is larger than the cluster completes piece by piece). Requests keep their places in the
+// queue, so the bulk that waited longest gets the next slots, and none waits for another one that
+// waits.
 type patience struct {
 	s       *Scheduler
 	freeing []bool // by slot: whether its tasks will finish
@@ -155,8 +156,8 @@ func (p *patience) canWait(b *bulk) bool {
 }
 
 // MissingSlots is the number of slots that the job waits for, and since when it has waited for the
-// first of them; the zero time if none of its tasks waits to be deployed. It costs time in the number
-// of slots.
+// first of them; the zero time if none of its tasks waits to be deployed. It costs time in the
+// number of slots.
 func (s *Scheduler) MissingSlots() (missing int, since time.Time) {
 	seen := map[*bulk]bool{}
 	for i := range s.slots.slots {

@@ -50,8 +50,10 @@ type slotTable struct {
 	byAllocation map[id.Allocation]int32
 	lastRequest  id.SlotRequest
 
-	holds  []bool  // by subtask: whether it is counted in its slot's users
-	bulkOf []*bulk // by subtask: what it waits with; nil if it does not wait
+	holds []bool // by subtask: whether it is counted in its slot's users
+	// bulkOf is, by subtask, what its current attempt waits with to be deployed, or waited with
+	// until it failed or was canceled; nil if it was deployed or never scheduled.
+	bulkOf []*bulk
 }
 
 func newSlotTable(g *execgraph.ExecutionGraph) *slotTable {
@@ -157,9 +159,9 @@ func (t *slotTable) drop(v *execgraph.ExecutionVertex, out *output) {
 	}
 }
 
-// await makes a bulk wait for a slot, and asks for the slot where nobody did. A bulk that waits as the
-// last one already is not counted again; if it were, it would be so in both places, which is right as
-// well.
+// await makes a bulk wait for a slot, and asks for the slot where nobody did. A bulk that waits as
+// the last one already is not counted again; if it were, it would be so in both places, which is
+// right as well.
 func (t *slotTable) await(b *bulk, slot int32, out *output) {
 	s := &t.slots[slot]
 	if s.has() || len(s.waiters) > 0 && s.waiters[len(s.waiters)-1] == b {
@@ -173,6 +175,7 @@ func (t *slotTable) await(b *bulk, slot int32, out *output) {
 }
 
 func isDropped(b *bulk) bool { return b.dropped }
+func isWaiting(b *bulk) bool { return !b.dropped }
 
 // request asks for a slot under a new id.
 func (t *slotTable) request(slot int32, out *output) {
@@ -197,8 +200,8 @@ func (t *slotTable) assign(a AllocatedSlot, out *output) ([]*bulk, error) {
 	}
 	if other, taken := t.byAllocation[a.Slot.Allocation]; taken {
 		s := &t.slots[other]
-		return nil, fmt.Errorf("slot %s was allocated for request %d, but it serves slot %d of the "+
-			"sharing group %q already", a.Slot.Allocation, a.Request, other-s.group.first,
+		return nil, fmt.Errorf("slot %s was allocated for request %d, but it serves slot %d of "+
+			"the sharing group %q already", a.Slot.Allocation, a.Request, other-s.group.first,
 			s.group.name)
 	}
 	slot, known := t.byRequest[a.Request]

@@ -14,8 +14,8 @@ import (
 type SchedulingStrategy interface {
 	// StartScheduling is called once, when the job begins.
 	StartScheduling() error
-	// RestartTasks is called with tasks that are to run again, in ascending order. They are in state
-	// Created, with new attempts.
+	// RestartTasks is called with tasks that are to run again, in ascending order. They are in
+	// state Created, with new attempts.
 	RestartTasks(vertices []execgraph.VertexIndex) error
 	// OnExecutionStateChange is called after each change of a task's state.
 	OnExecutionStateChange(v *execgraph.ExecutionVertex, state execgraph.ExecutionState) error
@@ -25,16 +25,16 @@ type SchedulingStrategy interface {
 
 // Operations is what a strategy can do.
 type Operations interface {
-	// AllocateSlotsAndDeploy requests the slots of tasks, which must be in state Created, and deploys
-	// them all when all slots are there. The slice is kept and not changed.
+	// AllocateSlotsAndDeploy requests the slots of tasks, which must be in state Created, and
+	// deploys them all when all slots are there. The slice is kept and not changed.
 	AllocateSlotsAndDeploy(vertices []execgraph.VertexIndex) error
 }
 
 // StrategyFactory makes a strategy for one job.
 type StrategyFactory func(g *execgraph.ExecutionGraph, ops Operations) SchedulingStrategy
 
-// StrategyOf returns the strategy of a name. The lazy strategies of older versions are refused with a
-// word on what to use instead.
+// StrategyOf returns the strategy of a name. The lazy strategies of older versions are refused with
+// a word on what to use instead.
 func StrategyOf(kind config.SchedulingStrategyKind) (StrategyFactory, error) {
 	switch kind {
 	case config.ScheduleEager:
@@ -42,9 +42,10 @@ func StrategyOf(kind config.SchedulingStrategyKind) (StrategyFactory, error) {
 	case config.SchedulePipelinedRegion:
 		return newPipelinedRegion, nil
 	case config.ScheduleLazy, config.ScheduleLazyBatchSlots:
-		return nil, fmt.Errorf("scheduling strategy %q is not offered: %q starts tasks as soon as "+
-			"the results that they read are complete, with as many slots as there are; set %s to it "+
-			"or leave it unset", kind, config.SchedulePipelinedRegion, config.SchedulingStrategy.Key)
+		return nil, fmt.Errorf("scheduling strategy %q is not offered: %q starts tasks as "+
+			"soon as the results that they read are complete, with as many slots as there are; "+
+			"set %s to it or leave it unset", kind, config.SchedulePipelinedRegion,
+			config.SchedulingStrategy.Key)
 	}
 	return nil, fmt.Errorf("unknown scheduling strategy %q: set %s to %q or %q", kind,
 		config.SchedulingStrategy.Key, config.SchedulePipelinedRegion, config.ScheduleEager)
@@ -86,8 +87,8 @@ func (e *eager) OnExecutionStateChange(
 // OnPartitionConsumable implements SchedulingStrategy.
 func (e *eager) OnPartitionConsumable(*execgraph.IntermediateResultPartition) error { return nil }
 
-// pipelinedRegion schedules one region at a time (R149): when the blocking results that it reads are
-// complete, and without waiting for the slots of other regions.
+// pipelinedRegion schedules one region at a time (R149): when the blocking results that it reads
+// are complete, and without waiting for the slots of other regions.
 type pipelinedRegion struct {
 	graph *execgraph.ExecutionGraph
 	ops   Operations
@@ -120,8 +121,8 @@ func (p *pipelinedRegion) RestartTasks(vertices []execgraph.VertexIndex) error {
 	return nil
 }
 
-// OnExecutionStateChange implements SchedulingStrategy: what a finished task means for others comes as
-// its consumable partitions.
+// OnExecutionStateChange implements SchedulingStrategy: what a finished task means for others comes
+// as its consumable partitions.
 func (p *pipelinedRegion) OnExecutionStateChange(
 	*execgraph.ExecutionVertex, execgraph.ExecutionState,
 ) error {
@@ -138,9 +139,9 @@ func (p *pipelinedRegion) OnPartitionConsumable(part *execgraph.IntermediateResu
 	return nil
 }
 
-// schedule asks for a region that can run and does not. The tasks of a region are created, scheduled
-// and reset together, so the first stands for all; asking each would make the restart of a large
-// region quadratic.
+// schedule asks for a region that can run and does not. The tasks of a region are created,
+// scheduled and reset together, so the first stands for all; asking each would make the restart of
+// a large region quadratic.
 func (p *pipelinedRegion) schedule(r *execgraph.PipelinedRegion) error {
 	if !r.InputsReady() ||
 		p.graph.Subtask(r.Vertices()[0]).Current().State() != execgraph.Created {

@@ -54,8 +54,8 @@ type RequestsCancelled struct{ Requests []id.SlotRequest }
 // SlotsReleased gives slots back to the pool. Those that are unknown or free are ignored.
 type SlotsReleased struct{ Allocations []id.Allocation }
 
-// SlotsGone says that a TaskManager no longer has slots, while it goes on itself. Slots that it does
-// not have in this pool are ignored.
+// SlotsGone says that a TaskManager no longer has slots, while it goes on itself. Slots that it
+// does not have in this pool are ignored.
 type SlotsGone struct {
 	Worker      id.Worker
 	Allocations []id.Allocation
@@ -68,8 +68,8 @@ type WorkerLost struct {
 	Cause  failure.Info
 }
 
-// ResourcesRefused is the ResourceManager's word that it cannot get what is needed now. Requests go on
-// waiting; the reason is part of the failure when they time out.
+// ResourcesRefused is the ResourceManager's word that it cannot get what is needed now. Requests go
+// on waiting; the reason is part of the failure when they time out.
 type ResourcesRefused struct{ Reason string }
 
 // TimerFired says that the time of a [SetTimer] has come. It may come early, late or without one.
@@ -88,12 +88,17 @@ func (ResourcesRefused) event()  {}
 func (TimerFired) event()        {}
 func (Closed) event()            {}
 
-// Effect is something that the owner of the pool is to do. The effects of one step come in the order
-// [AcceptSlots], [RejectSlots], [FreeSlots], [SlotsLost], [RequestsTimedOut], [SlotsAllocated],
-// [RequirementsChanged], [SetTimer].
+// Effect is something that the owner of the pool is to do. The effects of one step come in the
+// order [AcceptSlots], [RejectSlots], [FreeSlots], [RequirementsChanged], [SetTimer], [SlotsLost],
+// [RequestsTimedOut], [SlotsAllocated]. What the scheduler is told comes last, because it may
+// answer with further events: were the requirements declared after that, an older declaration would
+// follow on a newer one.
 type Effect interface{ effect() }
 
-// AcceptSlots tells a TaskManager that the job takes slots which it offered.
+// AcceptSlots tells a TaskManager that the job takes slots which it offered. An offer may arrive
+// after the slot was freed, when both were on their way at the same time: a TaskManager that is
+// told of a slot which it does not have any more, or is to deploy into it, answers with
+// [SlotsGone]. Otherwise the slot would be taken for one that exists.
 type AcceptSlots struct {
 	Worker      id.Worker
 	Allocations []id.Allocation
@@ -142,8 +147,8 @@ type Requirement struct {
 	Count   int
 }
 
-// RequirementsChanged declares to the ResourceManager what the job needs in all: the slots in use and
-// those requested. Of several, only the last one need be sent.
+// RequirementsChanged declares to the ResourceManager what the job needs in all: the slots in use
+// and those requested. Of several, only the last one need be sent.
 type RequirementsChanged struct{ Requirements []Requirement }
 
 // SetTimer asks for a [TimerFired] at a time, in the place of an earlier one.

@@ -62,8 +62,8 @@ func (p *Pool) candidates() *candidates {
 	return c
 }
 
-// oldest returns the waiting requests with the lowest ids, and drops from the queue what does not wait
-// any more and stands before them.
+// oldest returns the waiting requests with the lowest ids, and drops from the queue what does not
+// wait any more and stands before them.
 func (p *Pool) oldest(count int) []*pending {
 	if count == 0 {
 		return nil

@@ -19,6 +19,9 @@ const (
 	MaxPending = 1 << 20
 )
 
+// limits are MaxSlots and MaxPending, and less in tests.
+type limits struct{ slots, pending int }
+
 // Options are the settings of a pool.
 type Options struct {
 	RequestTimeout time.Duration // from a request to its timeout; must be positive
@@ -93,6 +96,7 @@ type deadline struct {
 // Pool is the slots of one job. See the package's comment.
 type Pool struct {
 	opts      Options
+	limits    limits
 	closed    bool
 	workers   map[id.Worker]*worker
 	order     []*worker // as they came
@@ -107,7 +111,7 @@ type Pool struct {
 	idle      []deadline       // of free slots
 	timer     time.Time        // what SetTimer asked for; zero: nothing
 	declared  int
-	lastError string // of the ResourceManager
+	lastError string // of the ResourceManager, while requests wait
 
 	out output
 }
@@ -129,6 +133,7 @@ func New(opts Options) (*Pool, error) {
 	}
 	return &Pool{
 		opts:    opts,
+		limits:  limits{slots: MaxSlots, pending: MaxPending},
 		workers: map[id.Worker]*worker{}, slots: map[id.Allocation]*slot{},
 		waiting: map[id.SlotRequest]*pending{},
 	}, nil
@@ -152,8 +157,8 @@ func (p *Pool) Workers() []id.Worker {
 	return all
 }
 
-// Step takes an event and returns what is to be done. An error says that the event does not fit; the
-// effects that come with it are to be carried out all the same.
+// Step takes an event and returns what is to be done. An error says that the event does not fit;
+// the effects that come with it are to be carried out all the same.
 func (p *Pool) Step(now time.Time, ev Event) ([]Effect, error) {
 	err := p.dispatch(now, ev)
 	if err != nil {
@@ -196,12 +201,11 @@ func (p *Pool) dispatch(now time.Time, ev Event) error {
 // finish returns the effects of a step, with what has changed in sum.
 func (p *Pool) finish() []Effect {
 	o := &p.out
-	all := slices.Concat(o.before, o.free, o.after)
-	if len(o.allocated) > 0 {
-		all = append(all, SlotsAllocated{o.allocated})
-	}
-	*o = output{}
+	all := slices.Concat(o.before, o.free)
 	p.compact()
+	if len(p.waiting) == 0 {
+		p.lastError = "" // what was refused then says nothing about later requests
+	}
 	if need := p.used + len(p.waiting); need != p.declared {
 		p.declared = need
 		r := RequirementsChanged{}
@@ -214,6 +218,11 @@ func (p *Pool) finish() []Effect {
 		p.timer = at
 		all = append(all, SetTimer{at})
 	}
+	all = append(all, o.after...)
+	if len(o.allocated) > 0 {
+		all = append(all, SlotsAllocated{o.allocated})
+	}
+	*o = output{}
 	return all
 }
 
@@ -237,9 +246,9 @@ func (p *Pool) offered(now time.Time, ev SlotsOffered) error {
 				o.Allocation, ev.Worker, known.worker.id))
 		case o.Allocation.IsZero() || ev.Worker == "":
 			errs = append(errs, fmt.Errorf("worker %q offered a slot without an id", ev.Worker))
-		case len(p.slots) >= MaxSlots:
+		case len(p.slots) >= p.limits.slots:
 			errs = append(errs, fmt.Errorf("worker %s offered a slot beyond the limit of %d",
-				ev.Worker, MaxSlots))
+				ev.Worker, p.limits.slots))
 		case free < len(p.waiting):
 			free++
 			p.add(now, ev.Worker, o)
@@ -299,8 +308,9 @@ func (p *Pool) requested(now time.Time, ev SlotsRequested) error {
 		case p.waiting[r.ID] != nil:
 			errs = append(errs, fmt.Errorf("request %d came twice", r.ID))
 			continue
-		case len(p.waiting) >= MaxPending:
-			errs = append(errs, fmt.Errorf("request %d is beyond the limit of %d", r.ID, MaxPending))
+		case len(p.waiting) >= p.limits.pending:
+			errs = append(errs, fmt.Errorf("request %d is beyond the limit of %d", r.ID,
+				p.limits.pending))
 			continue
 		}
 		p.waiting[r.ID] = &pending{Request: r, since: now}
@@ -411,12 +421,20 @@ func (p *Pool) expire(now time.Time) {
 		out.Cause = p.timeoutCause(len(out.Requests))
 		p.out.after = append(p.out.after, out)
 	}
-	var freed []*slot
+	free := FreeSlots{Reason: "the job has not used the slot for " + config.SlotIdleTimeout.Key}
 	for p.nextIdle(); len(p.idle) > 0 && !now.Before(p.idle[0].at); p.nextIdle() {
-		freed = append(freed, p.idle[0].slot)
-		p.idle = p.idle[1:]
+		s := p.idle[0].slot
+		if s.worker.id != free.Worker && len(free.Allocations) > 0 {
+			p.out.free = append(p.out.free, free)
+			free.Allocations = nil
+		}
+		free.Worker = s.worker.id
+		free.Allocations = append(free.Allocations, s.allocation)
+		p.remove(s) // makes all of its deadlines void: a slot may have several of one time
 	}
-	p.giveBack(freed, "the job has not used the slot for "+config.SlotIdleTimeout.Key)
+	if len(free.Allocations) > 0 {
+		p.out.free = append(p.out.free, free)
+	}
 }
 
 // timeoutCause is the failure that follows from requests that were not met.
@@ -429,18 +447,6 @@ func (p *Pool) timeoutCause(count int) failure.Info {
 	return failure.Info{
 		Message: text, Class: failure.Retryable, Domain: failure.External,
 		Kind: "slotpool.RequestsTimedOut",
-	}
-}
-
-// giveBack returns free slots to their TaskManagers.
-func (p *Pool) giveBack(slots []*slot, reason string) {
-	for i := 0; i < len(slots); {
-		f := FreeSlots{Worker: slots[i].worker.id, Reason: reason}
-		for ; i < len(slots) && slots[i].worker.id == f.Worker; i++ {
-			f.Allocations = append(f.Allocations, slots[i].allocation)
-			p.remove(slots[i])
-		}
-		p.out.free = append(p.out.free, f)
 	}
 }
 
@@ -463,8 +469,8 @@ func (p *Pool) close() {
 // slack is how many void entries a queue may hold beyond as many as there are live ones.
 const slack = 64
 
-// compact drops void entries where they are the most part of a queue, so that requests that come and
-// go leave nothing behind.
+// compact drops void entries where they are the most part of a queue, so that requests that come
+// and go leave nothing behind.
 func (p *Pool) compact() {
 	if len(p.queue) > 2*len(p.waiting)+slack {
 		p.queue = slices.DeleteFunc(p.queue, func(r id.SlotRequest) bool {
@@ -482,7 +488,8 @@ func (p *Pool) compact() {
 	}
 }
 
-// unlist tells whether a slot of the list of free ones is free no more, and notes that it is dropped.
+// unlist tells whether a slot of the list of free ones is free no more, and notes that it is
+// dropped.
 func (p *Pool) unlist(s *slot) bool {
 	if !s.used && p.slots[s.allocation] == s {
 		return false

@@ -1,11 +1,13 @@
-// Package graphtest makes JobGraphs for tests of the packages that run them, from a few lines of text:
+// Package graphtest makes JobGraphs for tests of the packages that run them, from a few lines of
+// text:
 //
 //	vertex source p=2 bounded
 //	vertex map p=4 group=heavy
 //	edge source map alltoall
 //	edge source map pointwise blocking
 //
-// Vertices stand in topological order. Ids follow from the names, so they are the same in every run.
+// Vertices stand in topological order. Ids follow from the names, so they are the same in every
+// run.
 package graphtest
 
 import (
@@ -23,8 +25,8 @@ func VertexID(name string) id.Vertex { return id.Vertex(id.OperatorFromUID(name)
 // JobID is the id of every job that this package makes.
 var JobID = id.Job{0xab, 15: 1}
 
-// Parse makes a JobGraph from its text. It checks the text, not the graph: an inconsistent one is for
-// tests of what must refuse it.
+// Parse makes a JobGraph from its text. It checks the text, not the graph: an inconsistent one is
+// for tests of what must refuse it.
 func Parse(text string) (*graph.JobGraph, error) {
 	job := &graph.JobGraph{Version: graph.Version, ID: JobID, Name: "test"}
 	for i, line := range strings.Split(text, "\n") {
