@@ -154,7 +154,8 @@ func (c *Coordinator) emit(e Effect) { c.out = append(c.out, e) }
 // handle takes an event in.
 func (c *Coordinator) handle(e Event) error {
 	if c.state == stateTerminated {
-		return fmt.Errorf("%T came after the end of the checkpoint coordinator", e)
+		c.refuseLate(e)
+		return nil
 	}
 	switch e := e.(type) {
 	case TasksRunning:
@@ -193,6 +194,17 @@ func (c *Coordinator) handle(e Event) error {
 		return invariant.Brokenf("unknown event %T", e)
 	}
 	return nil
+}
+
+// refuseLate answers requests that come after the end; nothing else matters any more.
+func (c *Coordinator) refuseLate(e Event) {
+	err := fmt.Errorf("the job is %v", c.end)
+	switch e := e.(type) {
+	case TriggerSavepoint:
+		c.emit(RequestDone{Request: e.Request, Err: err})
+	case TriggerCheckpoint:
+		c.emit(RequestDone{Request: e.Request, Err: err})
+	}
 }
 
 // tasksRunning notes attempts that run.
@@ -242,16 +254,23 @@ func (c *Coordinator) taskFinished(e TaskFinished) error {
 // tasksFailed notes attempts that do not run any more.
 func (c *Coordinator) tasksFailed(e TasksFailed) error {
 	var errs []error
+	changed := false
 	for _, a := range e.Attempts {
 		i, err := c.plan.find(a)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		if t := &c.plan.tasks[i]; t.attempt == a || t.attempt.Number < a.Number {
-			c.plan.set(i, a, taskAbsent)
-			delete(c.wants, i)
+		t := &c.plan.tasks[i]
+		if a.Number < t.attempt.Number || a == t.attempt && t.status == taskAbsent {
+			continue // of an attempt that is over anyway
 		}
+		c.plan.set(i, a, taskAbsent)
+		delete(c.wants, i)
+		changed = true
+	}
+	if !changed {
+		return errors.Join(errs...)
 	}
 	c.nextPeriodic = time.Time{}
 	c.abortCollecting("tasks failed: %s", e.Reason)

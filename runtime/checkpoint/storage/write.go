@@ -78,9 +78,9 @@ func (s *Storage) prepareSavepoint(ctx context.Context, e checkpoint.PrepareLoca
 		"savepoint target "+target.String())
 }
 
-// WriteMetadata makes a checkpoint durable and returns how the user names it. The metadata is written under
-// another name, synced and renamed: that rename is the commit point. After an error the checkpoint
-// cannot be found, or the error says that this is not sure.
+// WriteMetadata makes a checkpoint durable and returns how the user names it. The metadata is
+// written under another name, synced and renamed: that rename is the commit point. After an error
+// the checkpoint cannot be found, or the error says that this is not sure.
 func (s *Storage) WriteMetadata(ctx context.Context, e checkpoint.WriteMetadata) (string, error) {
 	c := e.Completed
 	if c.Location == "" {
