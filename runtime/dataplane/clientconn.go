@@ -232,7 +232,7 @@ func (c *clientConn) message(in *remoteInput, f frame, payload []byte) error {
 	}
 	switch f.kind {
 	case frameOvertake, frameAnnounce:
-		b, err := parseBarrier(payload)
+		b, err := decodeBarrier(payload)
 		if err != nil {
 			return err
 		}

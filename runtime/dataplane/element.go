@@ -17,15 +17,27 @@ import (
 //	status          1 byte
 //	latency         8 bytes emission time, 16 bytes source, 4 bytes subtask
 //	barrier         8 bytes checkpoint, 8 bytes trigger time, 8 bytes align timeout, 1 byte
-//	                alignment, 1 byte savepoint kind, 1 byte full
+//	                alignment, 1 byte savepoint kind, 1 byte full, the rest is the target
 //	cancel-barrier  8 bytes checkpoint
 //	end-of-input    1 byte drained
 const (
 	elementPrefix = 4
 	elementHeader = elementPrefix + 1
 	latencyBytes  = 8 + 16 + 4
-	barrierBytes  = 8 + 8 + 8 + 3
+	barrierBytes  = 8 + 8 + 8 + 3 // without the target
 )
+
+// maxTargetBytes bounds the target directory of a savepoint, as it travels with the barrier.
+const maxTargetBytes = 4096
+
+// checkBarrier refuses a barrier that no other process could read.
+func checkBarrier(b *stream.Barrier) error {
+	if len(b.Target) > maxTargetBytes {
+		return fmt.Errorf("barrier of checkpoint %d: the target directory has %d bytes, at most "+
+			"%d are allowed: %.100s…", b.Checkpoint, len(b.Target), maxTargetBytes, b.Target)
+	}
+	return nil
+}
 
 // MaxElementBytes bounds one encoded element. Only a single record can come near it: batches are
 // bounded by stream.MaxBatchBytes.
@@ -51,6 +63,9 @@ func AppendElement(dst []byte, e *stream.Element) ([]byte, error) {
 		out = append(out, e.Latency.Source[:]...)
 		out = binary.LittleEndian.AppendUint32(out, uint32(e.Latency.Subtask))
 	case stream.KindBarrier:
+		if err := checkBarrier(e.Barrier); err != nil {
+			return dst, err
+		}
 		out = appendBarrier(out, e.Barrier)
 	case stream.KindEndOfInput:
 		out = append(out, bit(e.Drained))
@@ -83,7 +98,8 @@ func appendBarrier(dst []byte, b *stream.Barrier) []byte {
 	dst = binary.LittleEndian.AppendUint64(dst, b.Checkpoint)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(b.Triggered))
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(b.AlignTimeout))
-	return append(dst, byte(b.Alignment), byte(b.Savepoint), bit(b.Full))
+	dst = append(dst, byte(b.Alignment), byte(b.Savepoint), bit(b.Full))
+	return append(dst, b.Target...)
 }
 
 func bit(b bool) byte {
@@ -145,13 +161,13 @@ func decodeBatch(typ stream.AnyType, body []byte) (stream.Carrier, error) {
 	return b, nil
 }
 
-// controlBytes is the length of the bodies of elements that are no batches.
+// controlBytes is the length of the bodies of elements that are no batches; -1 if it varies.
 var controlBytes = [...]int{
 	stream.KindBatch:         -1,
 	stream.KindWatermark:     8,
 	stream.KindStatus:        1,
 	stream.KindLatency:       latencyBytes,
-	stream.KindBarrier:       barrierBytes,
+	stream.KindBarrier:       -1,
 	stream.KindCancelBarrier: 8,
 	stream.KindEndOfInput:    1,
 }
@@ -160,7 +176,7 @@ func decodeControl(e *stream.Element, body []byte) error {
 	if int(e.Kind) >= len(controlBytes) {
 		return fmt.Errorf("element: %w: unknown kind %d", ErrCorrupt, e.Kind)
 	}
-	if len(body) != controlBytes[e.Kind] {
+	if n := controlBytes[e.Kind]; n >= 0 && len(body) != n {
 		return fmt.Errorf("element: %w: a %s of %d bytes, not %d",
 			ErrCorrupt, e.Kind, len(body), controlBytes[e.Kind])
 	}
@@ -194,6 +210,10 @@ func decodeControl(e *stream.Element, body []byte) error {
 }
 
 func decodeBarrier(body []byte) (*stream.Barrier, error) {
+	if len(body) < barrierBytes || len(body) > barrierBytes+maxTargetBytes {
+		return nil, fmt.Errorf("element: %w: barrier of %d bytes, not %d to %d", ErrCorrupt,
+			len(body), barrierBytes, barrierBytes+maxTargetBytes)
+	}
 	b := &stream.Barrier{
 		Checkpoint:   binary.LittleEndian.Uint64(body),
 		Triggered:    int64(binary.LittleEndian.Uint64(body[8:])),
@@ -201,6 +221,7 @@ func decodeBarrier(body []byte) (*stream.Barrier, error) {
 		Alignment:    stream.Alignment(body[24]),
 		Savepoint:    stream.SavepointKind(body[25]),
 		Full:         body[26] == 1,
+		Target:       string(body[barrierBytes:]),
 	}
 	if b.Alignment > stream.Unaligned || b.Savepoint > stream.DrainSavepoint || body[26] > 1 {
 		return nil, fmt.Errorf("element: %w: barrier of checkpoint %d with alignment %d, "+

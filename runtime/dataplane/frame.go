@@ -7,7 +7,6 @@ import (
 	"io"
 
 	"goflink/core/id"
-	"goflink/core/stream"
 )
 
 // ProtocolVersion is the version of the exchange's wire format; both ends must have the same.
@@ -189,14 +188,6 @@ func parseSubscribe(b []byte) (p id.Partition, channel int, err error) {
 	p.Producer.Number = int32(binary.LittleEndian.Uint32(b[36:]))
 	p.Output = int32(binary.LittleEndian.Uint32(b[40:]))
 	return p, int(binary.LittleEndian.Uint32(b[44:])), nil
-}
-
-// parseBarrier reads the payload of frameOvertake and frameAnnounce.
-func parseBarrier(b []byte) (*stream.Barrier, error) {
-	if len(b) != barrierBytes {
-		return nil, fmt.Errorf("%w: barrier of %d bytes, not %d", ErrCorrupt, len(b), barrierBytes)
-	}
-	return decodeBarrier(b)
 }
 
 // failCode keeps the kind of a failure across the wire.

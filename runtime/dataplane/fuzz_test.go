@@ -5,7 +5,9 @@ import (
 	"context"
 	"io"
 	"net"
+	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -41,7 +43,7 @@ func TestElementRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for n := range len(b) - 1 {
+		for n := range len(b) - 1 { // of which the length prefix tells
 			if _, _, err := DecodeElement(typ, b[1:1+n]); err == nil {
 				t.Errorf("%s: %d of %d bytes were accepted", e.Kind, n, len(b)-1)
 			}
@@ -60,6 +62,51 @@ func TestElementRoundTrip(t *testing.T) {
 	}
 	if _, err := AppendElement(nil, &stream.Element{Kind: 99}); err == nil {
 		t.Error("an unknown kind was encoded")
+	}
+}
+
+// Every field of a barrier and of a latency marker crosses the network: one that is added to the
+// type and not to the encoding fails here.
+func TestEveryFieldIsEncoded(t *testing.T) {
+	barrier, latency := &stream.Barrier{}, &stream.LatencyMarker{}
+	for _, v := range []reflect.Value{reflect.ValueOf(barrier).Elem(),
+		reflect.ValueOf(latency).Elem()} {
+		for i := range v.NumField() {
+			switch f := v.Field(i); f.Kind() {
+			case reflect.Bool:
+				f.SetBool(true)
+			case reflect.String:
+				f.SetString("set")
+			case reflect.Uint8, reflect.Uint64:
+				f.SetUint(1)
+			case reflect.Int32, reflect.Int64:
+				f.SetInt(1)
+			case reflect.Array:
+				f.Index(0).SetUint(1)
+			default:
+				t.Fatalf("%s.%s is a %s", v.Type(), v.Type().Field(i).Name, f.Kind())
+			}
+		}
+	}
+	for _, e := range []stream.Element{{Kind: stream.KindBarrier, Barrier: barrier},
+		{Kind: stream.KindLatency, Latency: latency}} {
+		b, err := AppendElement(nil, &e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, _, err := DecodeElement(nil, b)
+		if err != nil || !reflect.DeepEqual(got, e) {
+			t.Errorf("got %+v, %v, want %+v", got, err, e)
+		}
+	}
+	long := &stream.Barrier{Alignment: stream.Unaligned, Target: strings.Repeat("x",
+		maxTargetBytes+1)}
+	p := newPartition(t, PartitionOptions{})
+	if err := p.Broadcast(stream.Element{Kind: stream.KindBarrier, Barrier: long}); err == nil {
+		t.Error("a barrier that cannot be read was accepted")
+	}
+	if _, err := p.BroadcastBarrierUnaligned(long); err == nil {
+		t.Error("a barrier that cannot be read overtook")
 	}
 }
 

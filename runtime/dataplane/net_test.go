@@ -501,7 +501,8 @@ func TestBadServer(t *testing.T) {
 			0)},
 		{"batch", "corrupt", answer(frame{kind: frameData, length: 6, stream: 1}, 2, 0, 0, 0, 0,
 			255)},
-		{"barrier", "barrier of 1 bytes", answer(frame{kind: frameOvertake, length: 1, stream: 1},
+		{"barrier", "barrier of 1 bytes, not 27", answer(frame{kind: frameOvertake, length: 1,
+			stream: 1},
 			0)},
 		{"too long", "limit is", answer(frame{kind: frameData, length: 33 << 10, stream: 1})},
 		{"no credit", "without credit", answer(frame{kind: frameData, length: 1, stream: 1}, append(

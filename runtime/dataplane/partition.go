@@ -190,6 +190,11 @@ func (p *Partition) Broadcast(e stream.Element) error {
 	if e.Kind == stream.KindBatch {
 		return errors.New("a batch belongs to one channel and cannot be broadcast")
 	}
+	if e.Kind == stream.KindBarrier {
+		if err := checkBarrier(e.Barrier); err != nil {
+			return fmt.Errorf("partition %s: %w", p.id, err)
+		}
+	}
 	mayWait := inState(e.Kind) || e.Kind == stream.KindLatency
 	for i := range p.queues {
 		q := &p.queues[i]
@@ -241,6 +246,9 @@ func (p *Partition) BroadcastBarrierUnaligned(b *stream.Barrier) ([][]byte, erro
 	if b.Alignment != stream.Unaligned {
 		return nil, fmt.Errorf("partition %s: barrier of checkpoint %d is %s, not unaligned",
 			p.id, b.Checkpoint, b.Alignment)
+	}
+	if err := checkBarrier(b); err != nil {
+		return nil, fmt.Errorf("partition %s: %w", p.id, err)
 	}
 	states := make([][]byte, len(p.queues))
 	for i := range p.queues {
