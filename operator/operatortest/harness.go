@@ -166,6 +166,15 @@ func (h *Harness) Keyed(subtask int) statebackend.Keyed { return h.subs[subtask]
 // Now is the time of the harness's clock.
 func (h *Harness) Now() int64 { return h.now }
 
+// PendingCalls is the number of calls that subtasks have asked for with Runtime.At and that are
+// still to come.
+func (h *Harness) PendingCalls() (n int) {
+	for _, s := range h.subs {
+		n += len(s.rt.timers.list)
+	}
+	return n
+}
+
 // Counter is the sum of a counter over all subtasks, also those before a restore.
 func (h *Harness) Counter(name string) int64 {
 	if c := h.counters[name]; c != nil {
