@@ -1,6 +1,7 @@
 package memstate
 
 import (
+	"context"
 	"testing"
 
 	"goflink/core/statebackend"
@@ -15,5 +16,14 @@ func TestBackend(t *testing.T) {
 	backendtest.Run(t, backendtest.Suite{
 		New:   func(testing.TB) statebackend.Backend { return New() },
 		Spawn: func(f func()) { go f() },
+	})
+}
+
+// TestOperatorState: R60, R62, R63, R66.
+func TestOperatorState(t *testing.T) {
+	backendtest.RunOperator(t, func(ctx context.Context, o statebackend.OperatorOptions) (
+		statebackend.OperatorStore, error,
+	) {
+		return NewOperatorStore(ctx, o)
 	})
 }
