@@ -5,11 +5,20 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"goflink/core/config"
 	"goflink/datastream"
 )
 
 // TestRunMap: R33, R130: a program runs to its end on an embedded cluster.
 func TestRunMap(t *testing.T) {
+	for _, exchange := range []string{"false", "true"} {
+		t.Run("network="+exchange, func(t *testing.T) { runMap(t, exchange) })
+	}
+}
+
+func runMap(t *testing.T, overNetwork string) {
+	conf := config.New()
+	conf.Set("taskmanager.network.force-remote-exchange", overNetwork, "the test")
 	var sum atomic.Int64
 	err := Run(context.Background(), func(env *datastream.Environment, _ []string) error {
 		env.SetParallelism(2)
@@ -19,7 +28,7 @@ func TestRunMap(t *testing.T) {
 		even.ForEach(func(n int64) { sum.Add(n) })
 		_, err := env.Execute("doubles")
 		return err
-	}, nil, nil)
+	}, nil, conf)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,8 @@ import (
 type TaskExecutor interface {
 	// Worker is its id.
 	Worker() id.Worker
+	// DataAddress is where others read the results of its tasks.
+	DataAddress() string
 	// Submit starts a task. An error means that it was not started; else its fate is reported by
 	// JobMaster.TaskEnded.
 	Submit(d *TaskDeployment, master JobMaster) error

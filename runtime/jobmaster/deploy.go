@@ -107,10 +107,14 @@ func (d *deployer) input(r *execgraph.IntermediateResult, consumer int32) (
 
 func (d *deployer) producer(r *execgraph.IntermediateResult, subtask int32) controlplane.Producer {
 	e := r.Producer().Subtasks()[subtask].Current()
-	return controlplane.Producer{
+	p := controlplane.Producer{
 		Partition: id.Partition{Producer: e.Attempt(), Output: int32(r.Index())},
 		Worker:    e.Slot().Worker,
 	}
+	if te := d.m.executors[p.Worker]; te != nil {
+		p.Address = te.DataAddress()
+	}
+	return p
 }
 
 // TaskRunning takes the news that a task runs.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync"
 
 	"goflink/core/config"
@@ -16,7 +17,6 @@ import (
 	"goflink/core/memory"
 	"goflink/graph"
 	"goflink/internal/host"
-	"goflink/runtime/dataplane"
 	"goflink/runtime/jobmaster"
 	"goflink/runtime/metric"
 	"goflink/runtime/task"
@@ -43,18 +43,21 @@ type Options struct {
 
 // Cluster is a running MiniCluster. It is safe for concurrent use.
 type Cluster struct {
-	o        Options
-	rm       *resources
-	registry *dataplane.Registry
-	exchange *taskmanager.LocalExchange
-	metrics  *metric.Registry
-	managed  int64
+	o       Options
+	rm      *resources
+	metrics *metric.Registry
+	memory  memory.TaskManagerMemory
+	// shared connects the workers; forced says that they use exchanges of their own over the network
+	// instead.
+	shared *taskmanager.Exchange
+	forced bool
 
 	mu struct {
 		sync.Mutex
-		jobs    map[id.Job]*entry
-		workers int
-		closed  bool
+		jobs      map[id.Job]*entry
+		exchanges []*taskmanager.Exchange
+		workers   int
+		closed    bool
 	}
 }
 
@@ -82,47 +85,57 @@ func New(o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{o: o, rm: &resources{}, metrics: metric.NewRegistry(),
-		managed: int64(mem.Managed)}
-	c.registry = dataplane.NewRegistry(dataplane.RegistryOptions{After: o.Host.After})
-	if c.exchange, err = newExchange(o, c.registry); err != nil {
+	c := &Cluster{o: o, rm: &resources{}, metrics: metric.NewRegistry(), memory: mem}
+	if c.forced, err = config.Get(o.Config, config.NetworkForceRemoteExchange); err != nil {
+		return nil, err
+	}
+	if c.shared, err = taskmanager.NewExchange(o.Host, o.Config); err != nil {
 		return nil, err
 	}
 	c.mu.jobs = map[id.Job]*entry{}
 	for range o.TaskManagers {
-		c.AddTaskManager()
+		if _, err := c.AddTaskManager(); err != nil {
+			return nil, errors.Join(err, c.Close())
+		}
 	}
 	return c, nil
 }
 
-func newExchange(o Options, r *dataplane.Registry) (*taskmanager.LocalExchange, error) {
-	perChannel, err := config.Get(o.Config, config.NetworkBuffersPerChannel)
+// newExchange returns the exchange of a worker: all workers share one, unless tasks are forced to talk
+// over the network; then each has its own.
+func (c *Cluster) newExchange(name id.Worker) (*taskmanager.Exchange, error) {
+	if !c.forced {
+		return c.shared, nil
+	}
+	x, err := taskmanager.NewExchange(c.o.Host, c.o.Config)
 	if err != nil {
 		return nil, err
 	}
-	floating, err := config.Get(o.Config, config.NetworkFloatingBuffersPerGate)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("network exchange of %s: %w", name, err)
 	}
-	segment, err := config.Get(o.Config, config.TaskManagerMemorySegment)
-	if err != nil {
-		return nil, err
-	}
-	return &taskmanager.LocalExchange{Host: o.Host, Registry: r, Buffers: dataplane.Buffers{
-		PerChannel: perChannel, Floating: floating, SegmentBytes: int(segment)}}, nil
+	c.mu.Lock()
+	c.mu.exchanges = append(c.mu.exchanges, x)
+	c.mu.Unlock()
+	return x, x.Listen(l, c.memory, true, c.o.Logger.With("worker", name))
 }
 
 // AddTaskManager starts a further worker.
-func (c *Cluster) AddTaskManager() *taskmanager.TaskManager {
+func (c *Cluster) AddTaskManager() (*taskmanager.TaskManager, error) {
 	c.mu.Lock()
 	c.mu.workers++
 	name := id.Worker(fmt.Sprintf("taskmanager-%d", c.mu.workers))
 	c.mu.Unlock()
+	x, err := c.newExchange(name)
+	if err != nil {
+		return nil, err
+	}
 	tm := taskmanager.New(taskmanager.Options{Host: c.o.Host, Worker: name, Slots: c.o.Slots,
-		ManagedBytes: c.managed, Jobs: c, Exchange: c.exchange, SlotFreed: c.rm.freed,
+		ManagedBytes: int64(c.memory.Managed), Jobs: c, Exchange: x, SlotFreed: c.rm.freed,
 		Metrics: c.metrics, Logger: c.o.Logger.With("worker", name)})
 	c.rm.add(tm)
-	return tm
+	return tm, nil
 }
 
 // TaskManagers are the workers that are there.
@@ -219,6 +232,12 @@ func (c *Cluster) Close() error {
 		tm.Close()
 		tm.Wait()
 	}
-	c.registry.Close()
-	return nil
+	c.mu.Lock()
+	exchanges := append(c.mu.exchanges, c.shared)
+	c.mu.Unlock()
+	var errs []error
+	for _, x := range exchanges {
+		errs = append(errs, x.Close())
+	}
+	return errors.Join(errs...)
 }

@@ -124,7 +124,9 @@ func simCounts(t *testing.T, seed uint64) {
 			kills--
 			tms := c.TaskManagers()
 			c.KillTaskManager(tms[rnd.IntN(len(tms))], errors.New("killed by the simulation"))
-			c.AddTaskManager()
+			if _, err := c.AddTaskManager(); err != nil {
+				t.Fatal(err)
+			}
 		}
 		return over
 	}

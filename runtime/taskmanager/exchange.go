@@ -1,7 +1,14 @@
 package taskmanager
 
 import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"goflink/core/config"
 	"goflink/core/id"
+	"goflink/core/memory"
 	"goflink/core/stream"
 	"goflink/internal/host"
 	"goflink/runtime/controlplane"
@@ -10,45 +17,149 @@ import (
 	"goflink/runtime/task"
 )
 
-// LocalExchange connects tasks of one process through a registry.
-type LocalExchange struct {
-	Host     host.Host
-	Registry *dataplane.Registry
-	Buffers  dataplane.Buffers
-	Pool     *dataplane.SegmentPool
+// Exchange makes the ends of exchanges between tasks: inside the process through a registry, to other
+// processes over the network.
+type Exchange struct {
+	host     host.Host
+	registry *dataplane.Registry
+	buffers  dataplane.Buffers
+	// remote is nil if there is no network.
+	remote *network
 }
 
-var _ Exchange = (*LocalExchange)(nil)
+// network is what an exchange with other processes needs.
+type network struct {
+	server *dataplane.Server
+	client *dataplane.Client
+	pool   *dataplane.SegmentPool
+	// address is the server's; forced makes the exchange go over the network even to itself.
+	address string
+	forced  bool
+}
 
-// Partition makes and registers a result.
-func (x *LocalExchange) Partition(p id.Partition, channels int, typ stream.AnyType) (
-	*dataplane.Partition, error) {
-	part, err := dataplane.NewPartition(dataplane.PartitionOptions{ID: p, Channels: channels,
-		Type: typ, Buffers: x.Buffers, MayBlock: x.Host.MayBlock(), Now: x.Host.Now})
+// NewExchange returns an exchange inside the process.
+func NewExchange(h host.Host, c *config.Configuration) (*Exchange, error) {
+	perChannel, err := config.Get(c, config.NetworkBuffersPerChannel)
 	if err != nil {
 		return nil, err
 	}
-	return part, x.Registry.Add(part)
+	floating, err := config.Get(c, config.NetworkFloatingBuffersPerGate)
+	if err != nil {
+		return nil, err
+	}
+	segment, err := config.Get(c, config.TaskManagerMemorySegment)
+	if err != nil {
+		return nil, err
+	}
+	x := &Exchange{host: h, buffers: dataplane.Buffers{PerChannel: perChannel, Floating: floating,
+		SegmentBytes: int(segment)},
+		registry: dataplane.NewRegistry(dataplane.RegistryOptions{After: h.After})}
+	return x, x.buffers.EnsureDefaults()
 }
 
-// Gate makes an input.
-func (x *LocalExchange) Gate(name string, d *controlplane.InputDeployment, typ stream.AnyType) (
-	*dataplane.Gate, error) {
-	sources := make([]dataplane.ChannelSource, len(d.Producers))
-	for i, p := range d.Producers {
-		sources[i] = dataplane.ChannelSource{Partition: p.Partition, Index: d.ChannelOf(i)}
+// Listen lets other processes read partitions over l, and lets gates read those of other processes.
+// forced makes exchanges inside the process take the same way.
+func (x *Exchange) Listen(l net.Listener, m memory.TaskManagerMemory, forced bool,
+	logger *slog.Logger) error {
+	pool, err := dataplane.NewSegmentPool(int64(m.Network), x.buffers.SegmentBytes)
+	if err != nil {
+		return err
 	}
-	return dataplane.NewGate(dataplane.GateOptions{Name: name, Sources: sources, Type: typ,
-		Buffers: x.Buffers, Pool: x.Pool, Registry: x.Registry})
+	server, err := dataplane.NewServer(dataplane.ServerOptions{Listener: l, Registry: x.registry,
+		Logger: logger})
+	if err != nil {
+		return err
+	}
+	x.remote = &network{server: server, pool: pool, address: l.Addr().String(), forced: forced,
+		client: dataplane.NewClient(dataplane.ClientOptions{SegmentBytes: x.buffers.SegmentBytes,
+			Logger: logger})}
+	return nil
+}
+
+// Address is where other processes read partitions; empty without a network.
+func (x *Exchange) Address() string {
+	if x.remote == nil {
+		return ""
+	}
+	return x.remote.address
+}
+
+// Partition makes and registers a result.
+func (x *Exchange) Partition(p id.Partition, channels int, typ stream.AnyType) (
+	*dataplane.Partition, error) {
+	o := dataplane.PartitionOptions{ID: p, Channels: channels, Type: typ, Buffers: x.buffers,
+		MayBlock: x.host.MayBlock(), Now: x.host.Now}
+	if x.remote != nil {
+		o.Pool = x.remote.pool
+	}
+	part, err := dataplane.NewPartition(o)
+	if err != nil {
+		return nil, err
+	}
+	return part, x.registry.Add(part)
+}
+
+// Gate makes an input. It is not connected.
+func (x *Exchange) Gate(name string, d *controlplane.InputDeployment, typ stream.AnyType) (
+	*dataplane.Gate, error) {
+	o := dataplane.GateOptions{Name: name, Sources: make([]dataplane.ChannelSource, len(d.Producers)),
+		Type: typ, Buffers: x.buffers, Registry: x.registry}
+	if x.remote != nil {
+		o.Pool, o.Client = x.remote.pool, x.remote.client
+	}
+	for i, p := range d.Producers {
+		s := dataplane.ChannelSource{Partition: p.Partition, Index: d.ChannelOf(i)}
+		if p.Address != x.Address() || x.remote != nil && x.remote.forced {
+			s.Address = p.Address
+		}
+		o.Sources[i] = s
+		if s.Address != "" && x.remote == nil {
+			return nil, fmt.Errorf("%s reads from the worker %s at %s, but this process has no "+
+				"network exchange", name, p.Worker, p.Address)
+		}
+	}
+	return dataplane.NewGate(o)
+}
+
+// Close ends all exchanges and waits for what serves them.
+func (x *Exchange) Close() error {
+	x.registry.Close()
+	if x.remote == nil {
+		return nil
+	}
+	x.remote.client.Close()
+	err := x.remote.server.Close()
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
 }
 
 // registerIO registers a task's counts under Flink's names.
-func registerIO(g *metric.Group, c *task.IO) {
+func registerIO(g *metric.Group, o *task.Options, c *task.IO) {
 	g.Gauge("numRecordsIn", func() float64 { return float64(c.RecordsIn.Load()) })
 	g.Gauge("numRecordsOut", func() float64 { return float64(c.RecordsOut.Load()) })
 	g.Gauge("accumulateIdleTimeMs", func() float64 { return float64(c.Idle.Load()) / 1e6 })
 	g.Gauge("accumulateBackPressuredTimeMs", func() float64 {
 		return float64(c.Backpressured.Load()) / 1e6
 	})
+	g.Gauge("isBackPressured", func() float64 {
+		if c.Blocked.Load() {
+			return 1
+		}
+		return 0
+	})
 	g.Gauge("currentInputWatermark", func() float64 { return float64(c.Watermark.Load()) })
+	g.Gauge("buffers.inPoolUsage", func() float64 { return usage(o.Gates) })
+	g.Gauge("buffers.outPoolUsage", func() float64 { return usage(o.Partitions) })
+}
+
+// usage is the highest share of buffers in use of several gates or partitions (R108).
+func usage[E any](ends []E) (highest float64) {
+	for _, e := range ends {
+		if u, ok := any(e).(interface{ PoolUsage() float64 }); ok {
+			highest = max(highest, u.PoolUsage())
+		}
+	}
+	return highest
 }

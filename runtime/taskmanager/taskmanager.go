@@ -18,7 +18,6 @@ import (
 	"goflink/graph"
 	"goflink/internal/host"
 	"goflink/runtime/controlplane"
-	"goflink/runtime/dataplane"
 	"goflink/runtime/metric"
 	"goflink/runtime/task"
 )
@@ -34,7 +33,7 @@ type Options struct {
 	// Jobs finds what a job needs on this worker.
 	Jobs JobSource
 	// Exchange makes the ends of exchanges.
-	Exchange Exchange
+	Exchange *Exchange
 	// SlotFreed is called when a slot comes back from a job; nil if nobody is told.
 	SlotFreed func(a id.Allocation)
 	Metrics   *metric.Registry
@@ -59,14 +58,6 @@ type Job struct {
 	FinalCheckpoint bool
 	CheckMutation   bool
 	Shared          *task.Shared
-}
-
-// Exchange makes the ends of exchanges between tasks.
-type Exchange interface {
-	// Partition makes and registers a result with a number of channels.
-	Partition(p id.Partition, channels int, typ stream.AnyType) (*dataplane.Partition, error)
-	// Gate makes an input. It is not connected.
-	Gate(name string, d *controlplane.InputDeployment, typ stream.AnyType) (*dataplane.Gate, error)
 }
 
 // TaskManager is a worker. It is safe for concurrent use.
@@ -109,6 +100,9 @@ func New(o Options) *TaskManager {
 
 // Worker is the worker's id.
 func (tm *TaskManager) Worker() id.Worker { return tm.o.Worker }
+
+// DataAddress is where other workers read its results; empty if they are in its process.
+func (tm *TaskManager) DataAddress() string { return tm.o.Exchange.Address() }
 
 // Slots is the number of slots.
 func (tm *TaskManager) Slots() int { return tm.o.Slots }
