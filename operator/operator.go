@@ -174,6 +174,13 @@ type Drainer interface {
 	Drained() bool
 }
 
+// Lingerer is implemented by operators that may have work left after Finish, such as a commit that is
+// to be repeated: the task does not end while Lingers is true, and the operator's timers go on until
+// then. The task asks after each timer, mail that a checkpoint brings, and at the end of its inputs.
+type Lingerer interface {
+	Lingers() bool
+}
+
 // Info describes the place of an operator instance.
 type Info struct {
 	Job             id.Job

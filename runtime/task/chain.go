@@ -212,6 +212,21 @@ func (c *chain) needsFinalCheckpoint() bool {
 	return false
 }
 
+// lingers reports whether the operator has work left after its Finish.
+func (n *node) lingers() bool {
+	l, ok := n.op.(operator.Lingerer)
+	return ok && l.Lingers()
+}
+
+func (c *chain) lingers() bool {
+	for _, n := range c.nodes {
+		if n.lingers() {
+			return true
+		}
+	}
+	return false
+}
+
 func (c *chain) accumulatorShares() ([]accumulator.Share, error) {
 	if c == nil {
 		return nil, nil

@@ -317,7 +317,9 @@ func (t *Task) maybeEnd() error {
 	switch {
 	case !t.finished, t.phase != phaseRunning, t.suspended != nil:
 	case t.openChannels():
-	case t.snapshot.final, t.snapshot.open():
+	case t.snapshot.final, t.snapshot.open(), t.chain.lingers():
+	case t.snapshot.stop != 0 && t.chain.needsFinalCheckpoint():
+		// The sources have ended because the savepoint is complete; the news of it is on its way here.
 	default:
 		return t.end()
 	}

@@ -28,6 +28,9 @@ func (t *Task) CheckpointComplete(checkpoint uint64) {
 		if f := t.snapshot.finalTaken; f != 0 && f <= checkpoint {
 			t.snapshot.final = false
 		}
+		if t.snapshot.stop <= checkpoint {
+			t.snapshot.stop = 0
+		}
 		return t.stopAfter(checkpoint)
 	})
 }
@@ -72,6 +75,9 @@ func (t *Task) CheckpointAborted(checkpoint uint64) {
 func (t *Task) resumeAfter(checkpoint uint64) error {
 	if t.snapshot.final && t.snapshot.finalTaken == checkpoint {
 		t.snapshot.finalTaken = 0
+	}
+	if t.snapshot.stop == checkpoint {
+		t.snapshot.stop = 0
 	}
 	if t.snapshot.final && t.snapshot.finalTaken == 0 {
 		t.o.Listener.WantsCheckpoint(t.o.Info.Attempt)

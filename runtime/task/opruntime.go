@@ -116,10 +116,13 @@ func (r *opRuntime) At(at int64, f func() error) (cancel func()) {
 	wait := max(0, time.UnixMilli(at).Sub(r.t.o.Host.Now()))
 	stop := r.t.o.Host.After(wait, func() {
 		r.t.post(func() error {
-			if cancelled || r.t.finished {
+			if cancelled || r.t.finished && !r.n.lingers() {
 				return nil
 			}
-			return f()
+			if err := f(); err != nil || !r.t.finished {
+				return err
+			}
+			return r.t.maybeEnd()
 		})
 	})
 	return func() { cancelled = true; stop() }

@@ -21,6 +21,8 @@ type snapshots struct {
 	// the first one taken since.
 	final      bool
 	finalTaken uint64
+	// stop is a savepoint that stops the job and was taken here, until its outcome is known.
+	stop uint64
 }
 
 // snapshot is the task's part of one checkpoint. It is acknowledged once two things are there: the
@@ -74,6 +76,9 @@ func (t *Task) take(b *stream.Barrier, began int64) error {
 	t.snapshot.active = append(t.snapshot.active, s)
 	if t.snapshot.final && t.snapshot.finalTaken == 0 {
 		t.snapshot.finalTaken = b.Checkpoint
+	}
+	if b.Savepoint.Stops() {
+		t.snapshot.stop = b.Checkpoint
 	}
 	if b.Alignment == stream.Unaligned && t.openChannels() && !t.keepAligned {
 		if err := t.startCapture(s); err != nil {
@@ -335,6 +340,9 @@ func (t *Task) dropSnapshot(s *snapshot) {
 	t.stopCapture(s.barrier.Checkpoint)
 	if t.snapshot.finalTaken == s.barrier.Checkpoint {
 		t.snapshot.finalTaken = 0
+	}
+	if t.snapshot.stop == s.barrier.Checkpoint {
+		t.snapshot.stop = 0
 	}
 }
 
