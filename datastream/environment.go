@@ -52,6 +52,7 @@ type Executor interface {
 // Planner is implemented by executors that only want to see the program: they get its graph instead of
 // a job, and Execute returns their error.
 type Planner interface {
+	// Plan takes the program as a graph of operators; its error is that of Execute.
 	Plan(g *graph.StreamGraph) error
 }
 

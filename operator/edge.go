@@ -73,7 +73,9 @@ type Coordinator interface {
 	SubtaskReady(subtask, attempt int) error
 	SubtaskFailed(subtask, attempt int) error
 	SubtaskReset(subtask int, checkpoint uint64) error
+	// CheckpointComplete is called once a checkpoint is durable.
 	CheckpointComplete(checkpoint uint64) error
+	// Close frees resources.
 	Close() error
 }
 
@@ -82,6 +84,7 @@ type CoordinatorFactory func(ctx CoordinatorContext) (Coordinator, error)
 
 // CoordinatorContext is what a coordinator can do.
 type CoordinatorContext interface {
+	// Info describes the operator; its subtask means nothing.
 	Info() Info
 	// Send sends an event to a subtask's operator.
 	Send(subtask int, event []byte) error

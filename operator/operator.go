@@ -27,6 +27,7 @@ import (
 // Factory makes the operator of one vertex node. It is built with the program and is called once
 // per subtask and attempt; what it captures must therefore be immutable.
 type Factory interface {
+	// New makes the operator of one subtask and attempt.
 	New() (Operator, error)
 }
 
@@ -53,6 +54,7 @@ type Operator interface {
 
 // InputEnder is implemented by operators that want to know when one of several inputs ends.
 type InputEnder interface {
+	// EndInput is called when input i has come to its natural end.
 	EndInput(i int) error
 }
 
@@ -157,6 +159,7 @@ type Runtime interface {
 
 // CoordinatorClient is implemented by operators that take events of their coordinator.
 type CoordinatorClient interface {
+	// CoordinatorEvent takes an event; events come in the order in which they were sent.
 	CoordinatorEvent(event []byte) error
 }
 
@@ -206,5 +209,6 @@ type Metrics interface {
 
 // Counter counts up.
 type Counter interface {
+	// Add adds n.
 	Add(n int64)
 }

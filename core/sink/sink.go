@@ -16,7 +16,9 @@ type Sink[T any] interface {
 
 // Context is what a writer knows of its place.
 type Context interface {
+	// Subtask is the index of the subtask, Parallelism their number.
 	Subtask() int
+	// Parallelism is the number of subtasks.
 	Parallelism() int
 	// Attempt tells apart the attempts of a subtask; it grows.
 	Attempt() int

@@ -65,7 +65,9 @@ type EnumeratorContext interface {
 
 // ReaderContext is what a reader can do.
 type ReaderContext interface {
+	// Subtask is the index of the subtask.
 	Subtask() int
+	// Parallelism is the number of readers.
 	Parallelism() int
 	// RequestSplit asks the enumerator for a split.
 	RequestSplit() error
@@ -101,6 +103,7 @@ type Reader[T any] interface {
 // CheckpointListener is implemented by readers that act on completed checkpoints (such as
 // acknowledging to the outside).
 type CheckpointListener interface {
+	// CheckpointComplete is called after a checkpoint was completed; calls may be missed.
 	CheckpointComplete(checkpoint uint64) error
 }
 

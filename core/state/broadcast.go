@@ -11,9 +11,9 @@ import (
 	"goflink/core/typeinfo"
 )
 
-// OpenBroadcast opens a map that all subtasks have alike, because all change it by the same elements in
-// the same way (R63). When the job is restored each subtask gets the whole of it. The side that may
-// only read gets it through ReadOnly.
+// OpenBroadcast opens a map that all subtasks have alike, because all change it by the same
+// elements in the same way (R63). When the job is restored each subtask gets the whole of it. The
+// side that may only read gets it through ReadOnly.
 func OpenBroadcast[K, V any](o statebackend.Operator, d MapDescriptor[K, V]) (Map[K, V], error) {
 	if err := d.checkOperator(); err != nil {
 		return nil, err
@@ -34,8 +34,9 @@ func OpenBroadcast[K, V any](o statebackend.Operator, d MapDescriptor[K, V]) (Ma
 	}
 	m, ok := part.(*broadcast[K, V])
 	if !ok {
-		return nil, fmt.Errorf("broadcast state %q is open already as a %T, and cannot be a map to %s",
-			d.name, part, t.Name())
+		return nil,
+			fmt.Errorf("broadcast state %q is open already as a %T, and cannot be a map to %s",
+				d.name, part, t.Name())
 	}
 	return m, nil
 }
@@ -122,8 +123,8 @@ func (s *broadcast[K, V]) Watch() { s.t.CheckMutation() }
 // Verify implements statebackend.OperatorPart.
 func (s *broadcast[K, V]) Verify() error { return s.t.Verify() }
 
-// Freeze implements statebackend.OperatorPart. An element is the length of a key as uvarint, the key and
-// the value.
+// Freeze implements statebackend.OperatorPart. An element is the length of a key as uvarint, the
+// key and the value.
 func (s *broadcast[K, V]) Freeze() statebackend.FrozenPart { return frozenMap{s.t.Freeze(0)} }
 
 // frozenMap is a snapshot of a broadcast map.

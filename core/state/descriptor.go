@@ -9,7 +9,8 @@ import (
 	"goflink/core/typeinfo"
 )
 
-// The kinds of keyed state, as they are written in snapshots: a state is restored as the kind it was.
+// The kinds of keyed state, as they are written in snapshots: a state is restored as the kind it
+// was.
 const (
 	KindValue       = "value"
 	KindList        = "list"
@@ -154,8 +155,8 @@ func (d AggregatingDescriptor[In, Acc, Out]) Spec() statebackend.TableSpec {
 	return statetable.NewSpec(d.name, KindAggregating, d.typ)
 }
 
-// Spec describes the table of the state, a statebackend.MapTable[V]; map keys are the canonical bytes
-// of a typeinfo.Key[K].
+// Spec describes the table of the state, a statebackend.MapTable[V]; map keys are the canonical
+// bytes of a typeinfo.Key[K].
 func (d MapDescriptor[K, V]) Spec() statebackend.TableSpec {
 	return d.mapSpec(func(t *typeinfo.Type[V], keys typeinfo.Snapshot) statebackend.TableSpec {
 		return statetable.NewMapSpec(d.name, KindMap, keys, t.Snapshot(), statetable.CodecOf(t))
@@ -187,7 +188,8 @@ func (c core[V]) valueType() (*typeinfo.Type[V], error) {
 
 // failed is a spec that says why it is none when it is opened.
 func failed(name, kind string, err error) statebackend.TableSpec {
-	return statebackend.TableSpec{Name: name, Kind: kind, HeapTable: fmt.Errorf("state %q: %w", name, err)}
+	return statebackend.TableSpec{Name: name, Kind: kind, HeapTable: fmt.Errorf("state %q: %w",
+		name, err)}
 }
 
 // stampedSpec is the spec of values with a time to live.
@@ -207,9 +209,11 @@ func (c core[V]) check() error {
 	case c.name == "":
 		return errors.New("a state has no name; give each state of an operator a name of its own")
 	case c.ttl.After < 0:
-		return fmt.Errorf("state %q: the time to live is %v; it must not be negative", c.name, c.ttl.After)
+		return fmt.Errorf("state %q: the time to live is %v; it must not be negative", c.name,
+			c.ttl.After)
 	case c.ttl.Update > OnReadAndWrite || c.ttl.Visibility > ReturnExpiredIfNotCleanedUp:
-		return fmt.Errorf("state %q: unknown update strategy or visibility of the time to live", c.name)
+		return fmt.Errorf("state %q: unknown update strategy or visibility of the time to live",
+			c.name)
 	}
 	return nil
 }

@@ -13,7 +13,8 @@ import (
 
 // OpenOperatorList opens a list whose elements are dealt out evenly when the job is restored at
 // another parallelism (R62).
-func OpenOperatorList[V any](o statebackend.Operator, d ListDescriptor[V]) (OperatorList[V], error) {
+func OpenOperatorList[V any](o statebackend.Operator, d ListDescriptor[V]) (OperatorList[V],
+	error) {
 	return openOperatorList(o, d, statebackend.Split)
 }
 
@@ -40,8 +41,9 @@ func openOperatorList[V any](o statebackend.Operator, d ListDescriptor[V],
 	}
 	l, ok := part.(*operatorList[V])
 	if !ok {
-		return nil, fmt.Errorf("operator state %q is open already as a %T, and cannot be a list of %s",
-			d.name, part, t.Name())
+		return nil,
+			fmt.Errorf("operator state %q is open already as a %T, and cannot be a list of %s",
+				d.name, part, t.Name())
 	}
 	return l, nil
 }
@@ -49,13 +51,14 @@ func openOperatorList[V any](o statebackend.Operator, d ListDescriptor[V],
 // checkOperator is check for operator state.
 func (c core[V]) checkOperator() error {
 	if c.ttl.After != 0 {
-		return fmt.Errorf("operator state %q has a time to live; only keyed state can have one", c.name)
+		return fmt.Errorf("operator state %q has a time to live; only keyed state can have one",
+			c.name)
 	}
 	return c.check()
 }
 
-// operatorList is an OperatorList. Elements are appended in place, also under a snapshot, which does
-// not look behind the length that it knows.
+// operatorList is an OperatorList. Elements are appended in place, also under a snapshot, which
+// does not look behind the length that it knows.
 type operatorList[V any] struct {
 	name  string
 	typ   *typeinfo.Type[V]

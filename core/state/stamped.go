@@ -9,7 +9,8 @@ import (
 )
 
 const (
-	// sweepInterval is after how many accesses a state with a time to live looks for expired values.
+	// sweepInterval is after how many accesses a state with a time to live looks for expired
+	// values.
 	sweepInterval = 64
 	// sweepEntries is at how many it looks then: two per access, so that the search always comes
 	// around (R77).
@@ -103,8 +104,8 @@ func openExpiring[V any](k statebackend.Keyed, c core[V], kind string) (expiring
 	return expiring[V]{base: base{k, spec}, t: t, ttl: c.ttl}, err
 }
 
-// get returns the value of the current key in ns under the rules of the time to live: an expired one
-// is removed, and returned for the last time if it may be seen.
+// get returns the value of the current key in ns under the rules of the time to live: an expired
+// one is removed, and returned for the last time if it may be seen.
 func (s *expiring[V]) get(ns []byte) (v V, found bool, err error) {
 	now := s.keyed.Now()
 	if s.due() {

@@ -198,8 +198,8 @@ func (s *ttlList[V]) Add(v V) error {
 	return nil
 }
 
-// room returns the list in ns for appending. When it is full, expired elements are removed first, so
-// that a list that is only added to does not grow for ever.
+// room returns the list in ns for appending. When it is full, expired elements are removed first,
+// so that a list that is only added to does not grow for ever.
 func (s *ttlList[V]) room(ns []byte, now int64) (*stampedList[V], error) {
 	p, _, err := s.t.Upsert(ns)
 	if err == nil && len(p.vs) == cap(p.vs) {

@@ -22,7 +22,8 @@ type Value[V any] interface {
 
 // List is a list of values per key.
 type List[V any] interface {
-	// Get returns the elements in the order in which they were added; the slice must not be changed.
+	// Get returns the elements in the order in which they were added; the slice must not be
+	// changed.
 	Get() ([]V, error)
 	// Add appends one element.
 	Add(v V) error
@@ -77,10 +78,15 @@ type Map[K, V any] interface {
 
 // ReadOnlyMap is what the data side of a broadcast function sees of broadcast state (R63).
 type ReadOnlyMap[K, V any] interface {
+	// Get returns the value under k.
 	Get(k K) (v V, found bool, err error)
+	// Contains reports whether k is there.
 	Contains(k K) (bool, error)
+	// All calls with each entry; see Map.
 	All() iter.Seq2[K, V]
+	// Err is the error that ended the last All, if any.
 	Err() error
+	// Len is the number of entries.
 	Len() (int, error)
 }
 
@@ -97,8 +103,12 @@ type OperatorList[V any] interface {
 // AggregateFunction adds inputs to an accumulator and takes results from it. Its methods must be
 // pure but for the accumulator: Add and Merge may change and return acc.
 type AggregateFunction[In, Acc, Out any] interface {
+	// Create makes an empty accumulator.
+	// Create returns an empty accumulator.
 	Create() Acc
+	// Add adds v.
 	Add(v In, acc Acc) Acc
+	// Result takes the result; acc may be added to afterwards.
 	Result(acc Acc) Out
 	// Merge joins two accumulators.
 	Merge(a, b Acc) Acc

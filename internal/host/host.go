@@ -44,6 +44,7 @@ type Actor interface {
 
 // Stepper is something that runs in steps: a task.
 type Stepper interface {
+	// Step does some work and says how it goes on.
 	Step() Status
 }
 

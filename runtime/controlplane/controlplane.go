@@ -41,11 +41,14 @@ type TaskExecutor interface {
 
 // JobMaster is a job's master as TaskManagers see it.
 type JobMaster interface {
+	// TaskRunning reports that all operators of a task are open.
 	TaskRunning(a id.Attempt)
 	// TaskEnded reports the end of a task: state Finished, Canceled or Failed, with the cause.
 	TaskEnded(a id.Attempt, end TaskEnd)
+	// AcknowledgeCheckpoint reports a task's part of a checkpoint.
 	AcknowledgeCheckpoint(a id.Attempt, checkpoint uint64, s statebackend.TaskSnapshot,
 		m statebackend.SnapshotMetrics)
+	// DeclineCheckpoint reports that there will be no such part.
 	DeclineCheckpoint(a id.Attempt, checkpoint uint64, cause DeclineCause, reason failure.Info)
 	// OperatorEvent carries an event of an operator to its coordinator.
 	OperatorEvent(a id.Attempt, op id.Operator, event []byte)

@@ -30,8 +30,11 @@ func (o *CheckpointOptions) enabled() bool { return o.Settings.Enabled }
 // CheckpointStore does what the coordinator decides. Its methods may take long and are called outside
 // of the actor.
 type CheckpointStore interface {
+	// Prepare makes the directory of a checkpoint.
 	Prepare(ctx context.Context, p checkpoint.PrepareLocation) (location string, err error)
+	// WriteMetadata makes a checkpoint durable and returns the path by which users name it.
 	WriteMetadata(ctx context.Context, w checkpoint.WriteMetadata) (path string, err error)
+	// Discard deletes what a checkpoint left behind.
 	Discard(ctx context.Context, d checkpoint.Discard) error
 	// Load reads the metadata that path names: of a checkpoint or savepoint.
 	Load(ctx context.Context, path string) (*checkpoint.Completed, error)

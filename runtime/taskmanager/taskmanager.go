@@ -42,6 +42,7 @@ type Options struct {
 
 // JobSource finds a job's graph, code and services; for a job that is not known it returns an error.
 type JobSource interface {
+	// Job returns what the tasks of the job share.
 	Job(j id.Job) (*Job, error)
 }
 
