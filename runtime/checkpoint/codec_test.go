@@ -151,7 +151,8 @@ func TestMetadataRelocates(t *testing.T) {
 	if err := Encode(&b, &m, rel); err != nil {
 		t.Fatal(err)
 	}
-	got, err := Decode(b.Bytes(), func(file string) (string, error) { return "mem:///new/" + file, nil })
+	abs := func(file string) (string, error) { return "mem:///new/" + file, nil }
+	got, err := Decode(b.Bytes(), abs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,9 +267,11 @@ func TestMetadataSize(t *testing.T) {
 			h.Offsets = append(h.Offsets, int64(j)*30_000)
 		}
 		s := statebackend.OperatorStateHandle{Name: "offsets",
-			Schema: bytes.Repeat([]byte("s"), 300), Offsets: []int64{0, 16}, Contents: statebackend.Blob{Inline: make([]byte, 16), Length: 16}}
+			Schema: bytes.Repeat([]byte("s"), 300), Offsets: []int64{0, 16},
+			Contents: statebackend.Blob{Inline: make([]byte, 16), Length: 16}}
 		v.Subtasks = append(v.Subtasks, SubtaskState{Operators: []statebackend.OperatorSnapshot{{
-			Keyed: []statebackend.KeyedHandle{h}, Operator: []statebackend.OperatorStateHandle{s}}}})
+			Keyed:    []statebackend.KeyedHandle{h},
+			Operator: []statebackend.OperatorStateHandle{s}}}})
 	}
 	m.Vertices = []VertexState{v}
 	b := encode(t, m)
@@ -343,7 +346,8 @@ func TestFileNames(t *testing.T) { // DESIGN: deletion goes by names
 		}
 	}
 	name := FileName{Hint: "Ünder/../..scores and.dots" + strings.Repeat("x", 100)}.String()
-	if f, ok := ParseFileName(name); !ok || strings.ContainsAny(name, "/ ") || len(f.Hint) > MaxHint {
+	f, ok := ParseFileName(name)
+	if !ok || strings.ContainsAny(name, "/ ") || len(f.Hint) > MaxHint {
 		t.Errorf("the name of an odd hint is %q", name)
 	}
 	good := FileName{Hint: "h"}.String()

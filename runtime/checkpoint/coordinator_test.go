@@ -173,8 +173,7 @@ func ackCommand(w *world, checkpoint uint64, names []string, args map[string]str
 		if args["shared"] != "" {
 			files = append(files, w.stateFile(a, checkpoint, 2, true))
 		}
-		for _, of := range strings.FieldsFunc(args["reuse"], func(r rune) bool { return r == ',' }) {
-			n, _ := strconv.ParseUint(of, 10, 64)
+		if n, err := strconv.ParseUint(args["reuse"], 10, 64); err == nil {
 			files = append(files, w.stateFile(a, n, 2, true))
 		}
 		if n, err := strconv.ParseUint(args["carry"], 10, 64); err == nil {

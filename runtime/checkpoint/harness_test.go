@@ -271,7 +271,8 @@ func (w *world) stateFile(a id.Attempt, checkpoint uint64, number int, shared bo
 }
 
 // snapshot is a task's part: one file of its own, and the given ones besides.
-func (w *world) snapshot(a id.Attempt, checkpoint uint64, files ...string) statebackend.TaskSnapshot {
+func (w *world) snapshot(a id.Attempt, checkpoint uint64, files ...string,
+) statebackend.TaskSnapshot {
 	v := &w.job.Vertices[w.c.plan.byID[a.Vertex]]
 	op := statebackend.NamedSnapshot{ID: v.Nodes[0].Operator}
 	for _, f := range append([]string{w.stateFile(a, checkpoint, 1, false)}, files...) {
