@@ -199,8 +199,8 @@ func (h *Harness) Run(steps ...Step) {
 	}
 }
 
-// Do runs one step. Records are collected until another kind of step, Flush, or the largest size of
-// a batch.
+// Do runs one step. Records are collected until another kind of step, a record of another input,
+// Flush, or the largest size of a batch.
 func (h *Harness) Do(s Step) error {
 	if !s.record {
 		if err := h.Flush(); err != nil {
@@ -224,6 +224,23 @@ func (h *Harness) Flush() error {
 		}
 	}
 	return h.runMail()
+}
+
+// flushOthers hands over the records of the other inputs, so that the order between inputs is that
+// of the script.
+func (h *Harness) flushOthers(input int) error {
+	if len(h.feeds) < 2 {
+		return nil
+	}
+	for _, i := range slices.Sorted(maps.Keys(h.feeds)) {
+		if i == input {
+			continue
+		}
+		if err := h.feeds[i].flush(h); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // runMail runs what Runtime.Mail was given until there is no more.

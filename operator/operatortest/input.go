@@ -147,6 +147,9 @@ func (in Input[T]) feed(h *Harness) (*feed[T], error) {
 }
 
 func (f *feed[T]) add(h *Harness, v T, timestamp int64) error {
+	if err := h.flushOthers(f.in.Index); err != nil {
+		return err
+	}
 	if f.in.All {
 		for i := range f.open {
 			if err := f.put(h, i, v, timestamp, 0); err != nil {
