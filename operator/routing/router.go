@@ -23,15 +23,25 @@ func newOpen[T any](t *Type[T], w operator.ChannelWriter) open[T] {
 	return o
 }
 
-// limit returns how many records of b's kind an open batch may have: by the mean size of b's records.
+// sampled is how many records of a batch are measured to find their mean size.
+const sampled = 32
+
+// limit returns how many records of b's kind an open batch may have: by the mean size of some of them.
 func (o *open[T]) limit(b *stream.Batch[T]) int {
 	if o.fixed > 0 {
 		return o.fixed
 	}
-	if len(b.Values) == 0 {
+	n := len(b.Values)
+	if n == 0 {
 		return stream.MaxBatchRecords
 	}
-	mean := max(1, o.t.Info().MemSizeAll(b.Values)/len(b.Values))
+	info, step := o.t.Info(), max(1, n/sampled)
+	size, count := 0, 0
+	for i := 0; i < n; i += step {
+		size += info.MemSize(&b.Values[i])
+		count++
+	}
+	mean := max(1, size/count)
 	return max(1, min(stream.MaxBatchRecords, stream.MaxBatchBytes/mean))
 }
 

@@ -8,7 +8,6 @@ import (
 	"os"
 	"runtime/debug"
 	"runtime/pprof"
-	"strings"
 
 	"goflink/bench/contract"
 	"goflink/core/config"
@@ -123,8 +122,18 @@ func (s *splitter) Open(ctx *datastream.FunctionContext) error {
 }
 
 func (s *splitter) FlatMap(line string, out datastream.Collector[WordCount]) error {
-	for w := range strings.FieldsSeq(line) {
-		out.Emit(WordCount{w, 1})
+	for at := 0; ; {
+		for at < len(line) && line[at] <= ' ' {
+			at++
+		}
+		if at == len(line) {
+			break
+		}
+		from := at
+		for at < len(line) && line[at] > ' ' {
+			at++
+		}
+		out.Emit(WordCount{line[from:at], 1})
 		s.words++
 	}
 	if s.words&1023 < 16 {
