@@ -21,6 +21,8 @@ type files struct {
 	names    map[string]int
 	retained []retained // oldest first
 	dropped  []retained
+	// orphans are files of checkpoints that are gone, which only checkpoints under way name.
+	orphans map[string]struct{}
 	// discards are those under way.
 	discards map[uint64]struct{}
 	next     uint64
@@ -43,7 +45,8 @@ type abortedCheckpoint struct {
 }
 
 func newFiles() files {
-	return files{names: map[string]int{}, discards: map[uint64]struct{}{}}
+	return files{names: map[string]int{}, orphans: map[string]struct{}{},
+		discards: map[uint64]struct{}{}}
 }
 
 // filesOf returns the files that a checkpoint names, sorted.
@@ -69,6 +72,7 @@ func (f *files) retain(c *Completed) {
 	r := retained{Completed: c, files: filesOf(&c.Metadata)}
 	for _, file := range r.files {
 		f.names[file]++
+		delete(f.orphans, file)
 	}
 	f.retained = append(f.retained, r)
 }
@@ -171,6 +175,9 @@ func (c *Coordinator) discardDropped(r retained) {
 	for _, file := range r.files {
 		inside := Inside(file, r.Location)
 		named := c.named(file)
+		if named && f.names[file] == 0 {
+			f.orphans[file] = struct{}{}
+		}
 		switch {
 		case inside && named:
 			d.Keep = append(d.Keep, file)
@@ -226,8 +233,15 @@ func (c *Coordinator) discardAborted(p *pending) {
 	if p.stage == stagePreparing {
 		return // its directory is not known yet
 	}
-	c.discard(Discard{Checkpoint: p.id, Location: p.location,
-		Files: c.ownFiles(p.id, p.location, maps.Keys(p.files))})
+	d := Discard{Checkpoint: p.id, Location: p.location,
+		Files: c.ownFiles(p.id, p.location, maps.Keys(p.files))}
+	for _, file := range slices.Sorted(maps.Keys(p.files)) {
+		if _, orphan := c.files.orphans[file]; orphan && !c.named(file) {
+			delete(c.files.orphans, file)
+			d.Files = append(d.Files, file)
+		}
+	}
+	c.discard(d)
 }
 
 // discardLate deletes what comes in of a checkpoint that was given up. Of checkpoints that are not

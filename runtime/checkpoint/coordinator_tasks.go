@@ -127,17 +127,6 @@ func (p *plan) attempts(tasks []int) []id.Attempt {
 	return as
 }
 
-// all are the numbers of the subtasks that run.
-func (p *plan) all() []int {
-	var is []int
-	for i := range p.tasks {
-		if p.tasks[i].status == taskRunning {
-			is = append(is, i)
-		}
-	}
-	return is
-}
-
 // heads are the running subtasks that no barrier can reach from another one: sources, and those all
 // of whose producers have finished.
 func (p *plan) heads() []int {

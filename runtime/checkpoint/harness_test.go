@@ -199,41 +199,47 @@ func (w *world) tasks(names ...string) []id.Attempt {
 }
 
 // step takes an event in, and in auto mode what follows from the effects.
-func (w *world) step(e Event) []Effect {
+func (w *world) step(e Event) (all []Effect) {
 	w.t.Helper()
-	out, err := w.c.Step(w.now, e)
-	if err != nil {
-		w.errs = append(w.errs, err)
-	}
-	w.effects = append(w.effects, out...)
-	all := out
-	for _, f := range out {
-		switch f := f.(type) {
-		case SetTimer:
-			w.timer = f.At
-		case TriggerTasks:
-			w.barriers[f.Barrier.Checkpoint] = f.Barrier
+	for queue := []Event{e}; len(queue) > 0; queue = queue[1:] {
+		out, err := w.c.Step(w.now, queue[0])
+		if err != nil {
+			w.errs = append(w.errs, err)
 		}
-		if !w.auto {
-			continue
-		}
-		switch f := f.(type) {
-		case PrepareLocation:
-			all = append(all, w.step(LocationPrepared{Checkpoint: f.Checkpoint,
-				Location: location(f)})...)
-		case SnapshotCoordinators:
-			for _, op := range f.Operators {
-				all = append(all, w.step(CoordinatorSnapshot{Operator: op,
-					Checkpoint: f.Checkpoint, State: []byte("state")})...)
+		all = append(all, out...)
+		for _, f := range out {
+			switch f := f.(type) {
+			case SetTimer:
+				w.timer = f.At
+			case TriggerTasks:
+				w.barriers[f.Barrier.Checkpoint] = f.Barrier
 			}
-		case WriteMetadata:
-			all = append(all, w.step(MetadataWritten{Checkpoint: f.Completed.Checkpoint,
-				Path: f.Completed.Location})...)
-		case Discard:
-			all = append(all, w.step(Discarded{ID: f.ID})...)
+			if w.auto {
+				queue = append(queue, answers(f)...)
+			}
 		}
 	}
+	w.effects = append(w.effects, all...)
 	return all
+}
+
+// answers are the results of an effect where all goes well.
+func answers(f Effect) (es []Event) {
+	switch f := f.(type) {
+	case PrepareLocation:
+		es = append(es, LocationPrepared{Checkpoint: f.Checkpoint, Location: location(f)})
+	case SnapshotCoordinators:
+		for _, op := range f.Operators {
+			es = append(es, CoordinatorSnapshot{Operator: op, Checkpoint: f.Checkpoint,
+				State: []byte("state")})
+		}
+	case WriteMetadata:
+		es = append(es, MetadataWritten{Checkpoint: f.Completed.Checkpoint,
+			Path: f.Completed.Location})
+	case Discard:
+		es = append(es, Discarded{ID: f.ID})
+	}
+	return es
 }
 
 func location(p PrepareLocation) string {

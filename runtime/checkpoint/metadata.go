@@ -91,16 +91,6 @@ func (c *Completed) owned() bool { return !c.Foreign && c.Kind == stream.NoSavep
 // Parallelism is the number of subtasks.
 func (v *VertexState) Parallelism() int { return len(v.Subtasks) }
 
-// finished reports whether all subtasks had come to their end.
-func (v *VertexState) finished() bool {
-	for i := range v.Subtasks {
-		if !v.Subtasks[i].Finished {
-			return false
-		}
-	}
-	return true
-}
-
 // stateful reports whether operator op of the vertex has any state.
 func (v *VertexState) stateful(op int) bool {
 	if v.Operators[op].Coordinator != nil {

@@ -33,7 +33,7 @@ func (e *env) discard(d checkpoint.Discard) {
 func TestDiscard(t *testing.T) { // R76
 	e := newEnv(t)
 	first, second := e.complete(1), e.complete(2)
-	own, shared := files(first)
+	_, shared := files(first)
 	e.discard(checkpoint.Discard{Checkpoint: 1, Location: first.Location})
 	e.wantPaths("chk-2/_metadata chk-2/hint@2.2 shared/hint@2.1 shared/hint@2.2")
 	e.check(e.load(second.Location))
@@ -42,7 +42,7 @@ func TestDiscard(t *testing.T) { // R76
 
 	// What another checkpoint names stays, and its directory with it.
 	third := e.complete(3)
-	own, _ = files(third)
+	own, _ := files(third)
 	e.discard(checkpoint.Discard{Checkpoint: 3, Location: third.Location, Keep: []string{own}})
 	e.wantPaths("chk-2/_metadata chk-2/hint@2.2 chk-3/hint@2.3 shared/hint@2.2 shared/hint@2.3")
 	e.discard(checkpoint.Discard{Checkpoint: 4, Files: []string{own}})
