@@ -145,9 +145,8 @@ func openMapTable[V any](k statebackend.Keyed, spec statebackend.TableSpec) (
 
 func otherType[V any](name string, opened any) error {
 	var v *V
-	return fmt.Errorf("state "+
-		"%q is open already as a %T, and cannot be one of %T; give one of the two "+
-		"states another name", name, opened, v)
+	return fmt.Errorf("state %q is open already as a %T, and cannot be one of %T; give one "+
+		"of the two states another name", name, opened, v)
 }
 
 var _ statetable.Codec[[]int] = listCodec[int]{}

@@ -11,21 +11,21 @@ import (
 	"goflink/core/keygroup"
 )
 
-// The canonical format (FormatCanonical) holds the keyed state of one operator instance so that every
-// backend, at any parallelism, can read it:
+// The canonical format (FormatCanonical) holds the keyed state of one operator instance so that
+// every backend, at any parallelism, can read it:
 //
-//	file    = magic, header length (4 bytes little endian), header (JSON), CRC, block of each key group
+//	file    = magic, header length (4 bytes little endian), header (JSON), CRC, block of each group
 //	block   = section …, 0, key group (uvarint)
 //	section = 1 + number of the state (uvarint), number of entries (uvarint),
 //	          length of the entries in bytes (uvarint), entry …, CRC
 //	entry   = flags, [namespace], [key], [map key], value
 //
-// Byte strings have their length before them as uvarint. The flags say that the namespace or
-// the key is that of the entry before; the first entry of a section has both, so that a section can be
-// copied as it is. A map key is there if the state is mapped. A CRC is 4 bytes little endian, CRC-32C
-// over what lies before it from the magic, or from the section's beginning. The positions of the
-// blocks are in the handle (KeyedHandle.Offsets), so that a reader fetches only the key groups that it
-// wants.
+// Byte strings have their length before them as uvarint. The flags say that the namespace or the
+// key is that of the entry before; the first entry of a section has both, so that a section can
+// be copied as it is. A map key is there if the state is mapped. A CRC is 4 bytes little endian,
+// CRC-32C over what lies before it from the magic, or from the section's beginning. The positions
+// of the blocks are in the handle (KeyedHandle.Offsets), so that a reader fetches only the key
+// groups that it wants.
 const canonicalMagic = "goflKS\x00\x01"
 
 const (
@@ -92,8 +92,9 @@ func NewCanonicalWriter(w io.Writer, h SnapshotHeader) (*CanonicalWriter, error)
 		return nil, err
 	}
 	if len(text) > MaxHeaderBytes || len(h.States) > MaxStates {
-		return nil, fmt.Errorf("a snapshot of %d states with a header of %d bytes; at most %d states and "+
-			"%d bytes are possible", len(h.States), len(text), MaxStates, MaxHeaderBytes)
+		return nil,
+			fmt.Errorf("a snapshot of %d states with a header of %d bytes; at most %d states and "+
+				"%d bytes are possible", len(h.States), len(text), MaxStates, MaxHeaderBytes)
 	}
 	out := binary.LittleEndian.AppendUint32([]byte(canonicalMagic), uint32(len(text)))
 	out = append(out, text...)

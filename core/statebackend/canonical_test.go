@@ -74,7 +74,8 @@ func write(t testing.TB, h SnapshotHeader, entries []placed) KeyedHandle {
 }
 
 // read reads the key groups in want.
-func read(r BlobReader, h KeyedHandle, want keygroup.Range) (sh SnapshotHeader, got []placed, err error) {
+func read(r BlobReader, h KeyedHandle, want keygroup.Range) (sh SnapshotHeader, got []placed,
+	err error) {
 	err = ReadKeyed(context.Background(), r, h, want, func(h *SnapshotHeader) error {
 		sh = *h
 		return nil
@@ -88,8 +89,8 @@ func read(r BlobReader, h KeyedHandle, want keygroup.Range) (sh SnapshotHeader, 
 	return sh, got, err
 }
 
-// TestCanonicalRoundTrip: R80: what was written is read, whatever the order of states, namespaces and
-// keys and the size of values; a part of the key groups can be read, and only it is fetched.
+// TestCanonicalRoundTrip: R80: what was written is read, whatever the order of states, namespaces
+// and keys and the size of values; a part of the key groups can be read, and only it is fetched.
 func TestCanonicalRoundTrip(t *testing.T) {
 	testkit.EachSeed(t, 20, func(t *testing.T, seed uint64) {
 		r := testkit.Source(seed)
@@ -146,7 +147,8 @@ func TestCanonicalRoundTrip(t *testing.T) {
 // TestCanonicalCopy: sections are carried over into another snapshot, under another number.
 func TestCanonicalCopy(t *testing.T) {
 	h := example()
-	entries := []placed{{3, 1, "", "a", "x", "1"}, {3, 1, "", "a", "y", "2"}, {4, 1, "w", "b", "", "3"}}
+	entries := []placed{{3, 1, "", "a", "x", "1"}, {3, 1, "", "a", "y", "2"}, {4, 1, "w", "b", "",
+		"3"}}
 	old := write(t, h, entries)
 	var out bytes.Buffer
 	to := h
@@ -168,7 +170,8 @@ func TestCanonicalCopy(t *testing.T) {
 	want := []placed{}
 	for g := h.Groups.First; g <= h.Groups.Last; g++ {
 		e := placed{group: g, key: "a", value: "new"}
-		errs := []error{w.BeginGroup(g), w.Entry(0, &Entry{Key: []byte(e.key), Value: []byte(e.value)})}
+		errs := []error{w.BeginGroup(g), w.Entry(0, &Entry{Key: []byte(e.key),
+			Value: []byte(e.value)})}
 		want = append(want, e)
 		for _, s := range sections[g] {
 			errs = append(errs, w.Copy(s))
@@ -184,7 +187,8 @@ func TestCanonicalCopy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, got, err := read(&inline{}, KeyedHandle{Range: h.Groups, Format: FormatCanonical, Offsets: offsets,
+	_, got, err := read(&inline{}, KeyedHandle{Range: h.Groups, Format: FormatCanonical,
+		Offsets:  offsets,
 		Contents: Blob{Inline: out.Bytes(), Length: int64(out.Len())}}, h.Groups)
 	if err != nil || !slices.Equal(got, want) {
 		t.Fatalf("got %v, want %v: %v", got, want, err)
@@ -212,9 +216,11 @@ func TestCanonicalWriterOrder(t *testing.T) {
 	}
 }
 
-// TestCanonicalDamage: every truncation and every flipped bit is an error in whose chain is ErrCorrupt.
+// TestCanonicalDamage: every truncation and every flipped bit is an error in whose chain is
+// ErrCorrupt.
 func TestCanonicalDamage(t *testing.T) {
-	whole := write(t, example(), []placed{{3, 0, "", "key", "", "value"}, {5, 1, "n", "k", "m", "v"},
+	whole := write(t, example(), []placed{{3, 0, "", "key", "", "value"}, {5, 1, "n", "k", "m",
+		"v"},
 		{5, 1, "n", "k", "m2", "v2"}, {9, 2, "", "k", "", "12345678"}})
 	verify := func(what string, h KeyedHandle) {
 		t.Helper()
@@ -262,7 +268,8 @@ func TestForeignFormat(t *testing.T) {
 
 // FuzzCanonical: garbage is an error: no panic, no memory beyond the input's size.
 func FuzzCanonical(f *testing.F) {
-	whole := write(f, example(), []placed{{3, 0, "", "key", "", "value"}, {5, 1, "n", "k", "m", "v"}})
+	whole := write(f, example(), []placed{{3, 0, "", "key", "", "value"}, {5, 1, "n", "k", "m",
+		"v"}})
 	f.Add(whole.Contents.Inline, 3, 9)
 	f.Add([]byte(canonicalMagic+"\xff\xff\xff\x03"), 0, 0)
 	f.Fuzz(func(t *testing.T, b []byte, first, last int) {

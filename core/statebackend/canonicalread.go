@@ -27,7 +27,8 @@ func ReadHeader(r io.Reader) (SnapshotHeader, error) {
 		return h, truncated("header", err)
 	}
 	if string(head[:len(canonicalMagic)]) != canonicalMagic {
-		return h, corrupt("it begins with %q, not with %q", head[:len(canonicalMagic)], canonicalMagic)
+		return h, corrupt("it begins with %q, not with %q", head[:len(canonicalMagic)],
+			canonicalMagic)
 	}
 	n := binary.LittleEndian.Uint32(head[len(canonicalMagic):])
 	if n > MaxHeaderBytes {
@@ -47,7 +48,8 @@ func ReadHeader(r io.Reader) (SnapshotHeader, error) {
 	g := h.Groups
 	if len(h.States) > MaxStates || h.MaxParallelism < 1 || h.MaxParallelism > keygroup.MaxMax ||
 		g.First < 0 || g.Last >= h.MaxParallelism {
-		return h, corrupt("header: %d states, key groups %v of %d", len(h.States), g, h.MaxParallelism)
+		return h, corrupt("header: %d states, key groups %v of %d", len(h.States), g,
+			h.MaxParallelism)
 	}
 	return h, nil
 }
@@ -85,15 +87,15 @@ type BlockReader struct {
 	left   int64
 }
 
-// NewBlockReader returns a reader of the blocks of groups, which fill size bytes of r; the snapshot has
-// the given number of states.
+// NewBlockReader returns a reader of the blocks of groups, which fill size bytes of r; the
+// snapshot has the given number of states.
 func NewBlockReader(r io.Reader, states int, groups keygroup.Range, size int64) *BlockReader {
 	return &BlockReader{r: bufio.NewReaderSize(io.LimitReader(r, size), 64<<10), states: states,
 		group: groups.First, last: groups.Last, left: size}
 }
 
-// Next returns the next section, whose memory belongs to the caller, and its key group. At the end the
-// error is io.EOF.
+// Next returns the next section, whose memory belongs to the caller, and its key group. At the
+// end the error is io.EOF.
 func (b *BlockReader) Next() (group int, s Section, err error) {
 	for b.group <= b.last {
 		crc := uint32(0)
@@ -156,8 +158,10 @@ func (b *BlockReader) section(state uint64, crc uint32) (s Section, err error) {
 		return s, truncated("section", err)
 	}
 	// An entry has at least its flags and the length of its value.
-	if b.left < 4 || size > uint64(b.left-4) || count > size/2 || count == 0 || size > math.MaxInt-4 {
-		return s, corrupt("a section of %d entries in %d bytes, of which %d are left", count, size, b.left)
+	if b.left < 4 || size > uint64(b.left-4) || count > size/2 || count == 0 ||
+		size > math.MaxInt-4 {
+		return s, corrupt("a section of %d entries in %d bytes, of which %d are left", count, size,
+			b.left)
 	}
 	payload, err := readBytes(b.r, int(size)+4)
 	if err != nil {
@@ -218,9 +222,9 @@ func cutBytes(src []byte) (b, rest []byte, err error) {
 	return src[k:end:end], src[end:], nil
 }
 
-// ReadKeyed reads the key groups of a canonical handle that lie in want: header is called first, then
-// section with each section, whose memory belongs to the callee. It calls nothing if no group lies in
-// want. Only the blocks that are wanted are fetched.
+// ReadKeyed reads the key groups of a canonical handle that lie in want: header is called first,
+// then section with each section, whose memory belongs to the callee. It calls nothing if no
+// group lies in want. Only the blocks that are wanted are fetched.
 func ReadKeyed(ctx context.Context, r BlobReader, h KeyedHandle, want keygroup.Range,
 	header func(h *SnapshotHeader) error, section func(group int, s Section) error,
 ) error {
@@ -229,8 +233,8 @@ func ReadKeyed(ctx context.Context, r BlobReader, h KeyedHandle, want keygroup.R
 		return nil
 	}
 	if h.Format != FormatCanonical {
-		return fmt.Errorf("a state handle of format %q; this backend reads %q: restore with the backend "+
-			"that wrote it, or from a canonical savepoint", h.Format, FormatCanonical)
+		return fmt.Errorf("a state handle of format %q; this backend reads %q: restore with the "+
+			"backend that wrote it, or from a canonical savepoint", h.Format, FormatCanonical)
 	}
 	if err := h.checkOffsets(); err != nil {
 		return err

@@ -23,8 +23,8 @@ func (s *TableSpec) Header() StateHeader {
 		MapKey: s.MapKey, Stamped: s.Stamped}
 }
 
-// Entry is one value of a state in a snapshot. For a timer, Value is its time, 8 bytes big endian with
-// the sign bit flipped.
+// Entry is one value of a state in a snapshot. For a timer, Value is its time, 8 bytes big endian
+// with the sign bit flipped.
 type Entry struct {
 	Namespace []byte
 	Key       []byte

@@ -28,7 +28,8 @@ type KeyedHandle struct {
 	// Format names how Contents are read: FormatCanonical, or a backend's own.
 	Format   string
 	Contents Blob
-	// Offsets are the positions in Contents at which the key groups of Range begin (canonical format).
+	// Offsets are the positions in Contents at which the key groups of Range begin (canonical
+	// format).
 	Offsets []int64 `json:",omitempty"`
 	// Private is a backend's own description (FormatCanonical has none).
 	Private []byte `json:",omitempty"`
@@ -150,7 +151,8 @@ type SharedLocation interface {
 // BlobWriter writes one blob.
 type BlobWriter interface {
 	io.Writer
-	// Commit makes the contents durable and returns where they are; small contents come back inline.
+	// Commit makes the contents durable and returns where they are; small contents come back
+	// inline.
 	Commit() (Blob, error)
 	// Discard removes what was written; after Commit it does nothing.
 	Discard()

@@ -1,12 +1,13 @@
 // Package statebackend is the contract (SPI) between operators and the places where state lives.
 //
 // Keyed state is a set of named tables; a table maps (key, namespace) to a Go value. The key is a
-// record's key as canonical bytes; the namespace, bytes too, tells apart the values that one
-// key has in one table: a window operator uses the window, everything else the empty one (R45, R65).
-// On top of the tables, core/state's five kinds of state are thin wrappers, equal for all backends.
+// record's key as canonical bytes; the namespace, bytes too, tells apart the values that one key
+// has in one table: a window operator uses the window, everything else the empty one (R45, R65).
+// On top of the tables, core/state's five kinds of state are thin wrappers, equal for all
+// backends.
 //
-// A backend serves one operator of one subtask and attempt and is used by the task's goroutine only,
-// apart from the asynchronous part of a snapshot.
+// A backend serves one operator of one subtask and attempt and is used by the task's goroutine
+// only, apart from the asynchronous part of a snapshot.
 package statebackend
 
 import (
@@ -17,8 +18,8 @@ import (
 	"goflink/core/typeinfo"
 )
 
-// ErrNoKey is in the chain of errors about keyed state that is used outside a keyed context: in Open
-// or Close, or for a record of a stream that is not keyed (R61).
+// ErrNoKey is in the chain of errors about keyed state that is used outside a keyed context: in
+// Open or Close, or for a record of a stream that is not keyed (R61).
 var ErrNoKey = errors.New("no current key: keyed state can be used while a record or timer of a " +
 	"keyed stream is processed, not in Open, Finish or Close")
 
@@ -67,9 +68,10 @@ type Keyed interface {
 	// Now is the clock by which state expires (R77), in milliseconds since the epoch.
 	Now() int64
 
-	// Open returns the table that spec describes as a Table[V] (or MapTable[V] if spec.Mapped) of the
-	// spec's V, with the values that were restored. A table of that name but another kind or an incompatible type is an error
-	// that names state, field and both types. Opening it again returns the same table.
+	// Open returns the table that spec describes as a Table[V] (or MapTable[V] if spec.Mapped) of
+	// the spec's V, with the values that were restored. A table of that name but another kind or
+	// an incompatible type is an error that names state, field and both types. Opening it again
+	// returns the same table.
 	Open(spec TableSpec) (any, error)
 	// Timers returns the named timer queue with the timers that were restored.
 	Timers(name string) (TimerQueue, error)
@@ -96,8 +98,8 @@ type SnapshotRequest struct {
 	Location Location
 }
 
-// PendingSnapshot is a snapshot whose state is fixed but not written yet. Exactly one of its methods
-// is called, once, from any goroutine.
+// PendingSnapshot is a snapshot whose state is fixed but not written yet. Exactly one of its
+// methods is called, once, from any goroutine.
 type PendingSnapshot interface {
 	// Write writes the snapshot; on error it has removed what it wrote.
 	Write(ctx context.Context) (KeyedHandle, error)
@@ -155,7 +157,8 @@ type Space[V any] interface {
 	ModifyAll(hashes []uint64, keys [][]byte, f func(i int, p *V, found bool) error) error
 	// Each calls f for each key in the space, in no particular but a deterministic order; f may
 	// replace the value through p, and returns whether the entry stays. key is valid until f
-	// returns (and, if f makes it the current key, until the next one is). f must not use the table.
+	// returns (and, if f makes it the current key, until the next one is). f must not use the
+	// table.
 	Each(f func(hash uint64, key []byte, p *V) (keep bool, err error)) error
 	// Len is the number of keys.
 	Len() int
@@ -213,12 +216,13 @@ type Timer struct {
 	Namespace []byte
 }
 
-// TableSpec names and types a table. NewSpec and NewMapSpec of core/statetable make it, where the type V
-// of the values is known.
+// TableSpec names and types a table. NewSpec and NewMapSpec of core/statetable make it, where the
+// type V of the values is known.
 type TableSpec struct {
 	// Name is the state's name, unique in its operator.
 	Name string
-	// Kind tells what the state was declared as ("value", "list", "reducing", …); a change is refused.
+	// Kind tells what the state was declared as ("value", "list", "reducing", …); a change is
+	// refused.
 	Kind string
 	// Schema describes the encoding of values (of the elements of a list).
 	Schema typeinfo.Snapshot

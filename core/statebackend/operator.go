@@ -16,8 +16,8 @@ type Operator interface {
 	// Raw returns the bytes that the operator wrote into the snapshot it was restored from, one per
 	// earlier subtask that is now handed to this one.
 	Raw() [][]byte
-	// SetRaw sets the bytes that the next snapshots take as raw operator state (R60); nil means none.
-	// They must not be changed afterwards.
+	// SetRaw sets the bytes that the next snapshots take as raw operator state (R60); nil means
+	// none. They must not be changed afterwards.
 	SetRaw(b []byte)
 }
 
@@ -49,7 +49,8 @@ type OperatorOptions struct {
 	Restore    []OperatorStateHandle
 	RestoreRaw []OperatorStateHandle
 	Reader     BlobReader
-	// CheckMutation makes the store verify that elements are not changed after they were handed to it.
+	// CheckMutation makes the store verify that elements are not changed after they were handed
+	// to it.
 	CheckMutation bool
 }
 

@@ -45,7 +45,8 @@ func Redistribute(old [][]OperatorStateHandle, parallelism int) ([][]OperatorSta
 				dealt[i] = append(dealt[i], all...)
 			}
 		case mode == Broadcast:
-			parts = slices.DeleteFunc(parts, func(p []OperatorStateHandle) bool { return len(p) == 0 })
+			parts = slices.DeleteFunc(parts,
+				func(p []OperatorStateHandle) bool { return len(p) == 0 })
 			for i := range dealt {
 				dealt[i] = append(dealt[i], parts[i%len(parts)]...)
 			}

@@ -11,7 +11,8 @@ import (
 
 // part makes a handle of n elements named file0, file1, …, of 10 bytes each.
 func part(name string, mode Redistribution, file string, n int) OperatorStateHandle {
-	h := OperatorStateHandle{Name: name, Mode: mode, Contents: Blob{File: file, Length: int64(10 * n)}}
+	h := OperatorStateHandle{Name: name, Mode: mode, Contents: Blob{File: file,
+		Length: int64(10 * n)}}
 	for i := range n + 1 {
 		h.Offsets = append(h.Offsets, int64(10*i))
 	}
@@ -29,8 +30,8 @@ func elementsOf(handles []OperatorStateHandle) string {
 	return strings.Join(out, " ")
 }
 
-// TestRedistribute: R62: six elements at parallelism 2 are two each at 3; union gives each all; broadcast
-// gives each one whole part.
+// TestRedistribute: R62: six elements at parallelism 2 are two each at 3; union gives each all;
+// broadcast gives each one whole part.
 func TestRedistribute(t *testing.T) {
 	for _, c := range []struct {
 		name string

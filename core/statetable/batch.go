@@ -4,13 +4,14 @@ package statetable
 // different keys overlap, few enough that what was fetched is still in the first caches.
 const lookahead = 64
 
-// ahead is what is known of a few keys before each is handled: 1 + the number of its entry, or 0 if it
-// was not found at first sight.
+// ahead is what is known of a few keys before each is handled: 1 + the number of its entry, or 0
+// if it was not found at first sight.
 type ahead [lookahead]uint32
 
-// resolve looks up to lookahead keys up. Each step goes over all keys before the next step begins, and
-// in a step the loads for different keys do not depend on each other: so their cache misses overlap
-// (as in hash joins: Chen et al., Improving Hash Join Performance through Prefetching, 2004).
+// resolve looks up to lookahead keys up. Each step goes over all keys before the next step
+// begins, and in a step the loads for different keys do not depend on each other: so their cache
+// misses overlap (as in hash joins: Chen et al., Improving Hash Join Performance through
+// Prefetching, 2004).
 func (s *space[V]) resolve(hashes []uint64, keys [][]byte, found *ahead) {
 	if s.index == nil || len(hashes) > lookahead || len(keys) != len(hashes) {
 		clear(found[:])

@@ -182,8 +182,8 @@ func BenchmarkFreeze(b *testing.B) {
 	}
 }
 
-// BenchmarkCopyOnWrite is an update of each of a million keys, in random order, under a snapshot that
-// was just taken: each page is copied once.
+// BenchmarkCopyOnWrite is an update of each of a million keys, in random order, under a snapshot
+// that was just taken: each page is copied once.
 func BenchmarkCopyOnWrite(b *testing.B) {
 	for _, open := range []bool{false, true} {
 		b.Run(fmt.Sprintf("snapshot=%t", open), func(b *testing.B) {

@@ -17,7 +17,8 @@ var ErrMutated = errors.New("a value was changed after it had been handed to sta
 
 // checker finds values that were changed behind the table's back (pipeline.check-mutation). It
 // remembers each value's encoding and a deep copy, and compares when the value is asked for again
-// and at snapshots. A value counts as changed if both differ: the encoding of a Go map has no order.
+// and at snapshots. A value counts as changed if both differ: the encoding of a Go map has no
+// order.
 type checker[V any] struct {
 	codec Codec[V]
 	wrap  func(error) error

@@ -7,13 +7,14 @@ import (
 	"goflink/core/typeinfo"
 )
 
-// Codec is what a table must know of its values. It is immutable; Append and what Reader returns are
-// called from any goroutine.
+// Codec is what a table must know of its values. It is immutable; Append and what Reader returns
+// are called from any goroutine.
 type Codec[V any] interface {
 	// Append appends the encoded *v.
 	Append(dst []byte, v *V) ([]byte, error)
 	// Reader returns a function that reads values written under h, whose Kind and Mapped are
-	// those of the table; now is the time at which values expire. The error says what is incompatible.
+	// those of the table; now is the time at which values expire. The error says what is
+	// incompatible.
 	Reader(h *statebackend.StateHeader, now int64) (func(src []byte, v *V) error, error)
 	// Mutable tells whether values hold what could be changed in place; Clone copies it.
 	Mutable() bool

@@ -11,6 +11,6 @@ import (
 var errTwice = errors.New("the snapshot holds a key twice")
 
 func outside(group int, groups keygroup.Range) error {
-	return fmt.Errorf("a key of key group %d is in the state of an operator instance that owns %v: "+
-		"the key selector may give different keys for one record", group, groups)
+	return fmt.Errorf("a key of key group %d is in the state of an operator instance that "+
+		"owns %v: the key selector may give different keys for one record", group, groups)
 }

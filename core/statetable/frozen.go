@@ -27,11 +27,11 @@ type Any interface {
 // Frozen is a snapshot of a table. It is used by one goroutine at a time, which may be another than
 // the table's.
 type Frozen interface {
-	// Sort arranges the entries by key group, of maxParallelism groups; it is called once, before Each.
-	// It fails if a key lies outside groups.
+	// Sort arranges the entries by key group, of maxParallelism groups; it is called once, before
+	// Each. It fails if a key lies outside groups.
 	Sort(maxParallelism int, groups keygroup.Range) error
-	// Each calls f with each entry of a key group in a deterministic order. The entry is valid until f
-	// returns.
+	// Each calls f with each entry of a key group in a deterministic order. The entry is valid
+	// until f returns.
 	Each(group int, f func(e *statebackend.Entry) error) error
 	// Release ends the snapshot; the Frozen must not be used afterwards.
 	Release()
@@ -60,7 +60,8 @@ var _ Frozen = (*frozen[int])(nil)
 
 // Freeze implements Any.
 func (t *Table[V]) Freeze(now int64) Frozen {
-	return &frozen[V]{hold: t.freeze(), root: t.root, write: writeValue[V], codec: t.codec, now: now}
+	return &frozen[V]{hold: t.freeze(), root: t.root, write: writeValue[V], codec: t.codec,
+		now: now}
 }
 
 // Copied implements Any.

@@ -110,7 +110,8 @@ func (h *Space[V]) writable() (*space[V], error) {
 }
 
 // upsert is Upsert in a space that is not shared.
-func (h *Space[V]) upsert(s *space[V], hash uint64, key []byte) (r *entry[V], found bool, err error) {
+func (h *Space[V]) upsert(s *space[V], hash uint64, key []byte) (r *entry[V], found bool,
+	err error) {
 	if e, ok := s.find(hash, key); ok {
 		return s.own(e), true, nil
 	}

@@ -215,7 +215,10 @@ func (t *MapTable[V]) Each(ns []byte,
 		}
 		name, each := t.checkName(ns), f
 		f = func(mapKey []byte, p *V) (bool, error) {
-			return t.checks.watchRow(name, mapKey, p, func() (bool, error) { return each(mapKey, p) })
+			return t.checks.watchRow(name, mapKey, p, func() (bool, error) {
+				return each(mapKey,
+					p)
+			})
 		}
 	}
 	m, err := t.view(ns)

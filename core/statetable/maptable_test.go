@@ -167,8 +167,9 @@ func (m *mapModel) snapshot() {
 	}
 }
 
-// TestMapTableModel: R61, R75: random operations on a map table do what they do on maps, iteration is in
-// the order of the map keys' bytes, and snapshots hold the values of their moment.
+// TestMapTableModel: R61, R75: random operations on a map table do what they do on maps,
+// iteration is in the order of the map keys' bytes, and snapshots hold the values of their
+// moment.
 func TestMapTableModel(t *testing.T) {
 	testkit.EachSeed(t, 10, func(t *testing.T, seed uint64) {
 		m := &mapModel{t: t, r: testkit.Source(seed), want: map[[2]string]map[string]string{}}
@@ -192,8 +193,8 @@ func TestMapTableModel(t *testing.T) {
 	})
 }
 
-// TestCheckMutation: values that are changed after they were put are reported, by the name of the state;
-// Modify may change them.
+// TestCheckMutation: values that are changed after they were put are reported, by the name of the
+// state; Modify may change them.
 func TestCheckMutation(t *testing.T) {
 	type cart struct{ Items []string }
 	codec := CodecOf(typeinfo.MustOf[cart]())
@@ -279,8 +280,8 @@ func TestCheckMutation(t *testing.T) {
 	}
 }
 
-// TestMapSnapshotSharesNothing: a snapshot of a large map is not disturbed by changes to it, and costs
-// the pages that change only.
+// TestMapSnapshotSharesNothing: a snapshot of a large map is not disturbed by changes to it, and
+// costs the pages that change only.
 func TestMapSnapshotSharesNothing(t *testing.T) {
 	var key statebackend.KeyContext
 	key.Set(7, []byte("k"))

@@ -29,13 +29,14 @@ type page[V any] struct {
 }
 
 // space is the persistent form of a map from keys to values: dense entries in pages, and an index
-// of open addressing over them. What a snapshot holds of it is the struct as it was: whoever changes
-// a space that a snapshot shares forks it first, and pages are copied before their first change.
+// of open addressing over them. What a snapshot holds of it is the struct as it was: whoever
+// changes a space that a snapshot shares forks it first, and pages are copied before their first
+// change.
 //
-// A slot of the index is 0, or tag << 32 | 1 + number of the entry. The tag is the upper half of the
-// key's hash, and its upper bits are the slot's home, so that growing and removing need no entry:
-// both find the home of a slot in the slot itself. Collisions go to the next slot; removal shifts
-// back what follows (Knuth, The Art of Computer Programming, vol. 3, 6.4, algorithm R).
+// A slot of the index is 0, or tag << 32 | 1 + number of the entry. The tag is the upper half of
+// the key's hash, and its upper bits are the slot's home, so that growing and removing need no
+// entry: both find the home of a slot in the slot itself. Collisions go to the next slot; removal
+// shifts back what follows (Knuth, The Art of Computer Programming, vol. 3, 6.4, algorithm R).
 type space[V any] struct {
 	lv    *level[V]
 	index []uint64
@@ -182,7 +183,8 @@ func (s *space[V]) scan(hash, w uint64, n uint32, long []byte) (e uint32, ok boo
 // insert adds an entry with the zero value for a key that is not there.
 func (s *space[V]) insert(hash uint64, key []byte) (e uint32, r *entry[V], err error) {
 	if len(key) > MaxKeyBytes {
-		return 0, nil, fmt.Errorf("a key of %d bytes; at most %d are possible", len(key), MaxKeyBytes)
+		return 0, nil, fmt.Errorf("a key of %d bytes; at most %d are possible", len(key),
+			MaxKeyBytes)
 	}
 	if s.free != 0 {
 		e = s.free - 1

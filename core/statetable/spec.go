@@ -10,9 +10,9 @@ import (
 // Maker makes the table of a spec; it is what TableSpec.HeapTable holds.
 type Maker func(key *statebackend.KeyContext) Any
 
-// NewSpec describes a table of values of type V. The kind tells what the state is used as ("value",
-// "list" …): a state that is restored must be of the same kind. A nil t is typeinfo.Of[V], whose error,
-// if V is no type for state, Make returns.
+// NewSpec describes a table of values of type V. The kind tells what the state is used as
+// ("value", "list" …): a state that is restored must be of the same kind. A nil t is
+// typeinfo.Of[V], whose error, if V is no type for state, Make returns.
 func NewSpec[V any](name, kind string, t *typeinfo.Type[V]) statebackend.TableSpec {
 	if t == nil {
 		var err error

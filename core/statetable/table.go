@@ -40,8 +40,8 @@ type slot[V any] struct {
 var _ statebackend.Table[int] = (*Table[int])(nil)
 var _ statebackend.Sweeper[int] = (*Table[int])(nil)
 
-// New returns an empty table whose current key is key's. The name is for errors. A nil codec gives a
-// table that cannot be written, for values that are never changed in place.
+// New returns an empty table whose current key is key's. The name is for errors. A nil codec
+// gives a table that cannot be written, for values that are never changed in place.
 func New[V any](name string, key *statebackend.KeyContext, codec Codec[V]) *Table[V] {
 	t := &Table[V]{name: name, key: key, codec: codec}
 	t.now = 1

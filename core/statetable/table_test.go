@@ -342,9 +342,9 @@ func (m *model) finish() {
 	}
 }
 
-// TestTableModel: R61, R75: random operations on a table do what they do on a map, and each of several
-// open snapshots holds the values of its moment whatever comes after it. Some runs have hashes so
-// weak that everything collides.
+// TestTableModel: R61, R75: random operations on a table do what they do on a map, and each of
+// several open snapshots holds the values of its moment whatever comes after it. Some runs have
+// hashes so weak that everything collides.
 func TestTableModel(t *testing.T) {
 	testkit.EachSeed(t, 12, func(t *testing.T, seed uint64) {
 		r := testkit.Source(seed)
@@ -402,8 +402,8 @@ func TestConcurrentSnapshots(t *testing.T) {
 	wg.Wait()
 }
 
-// TestSnapshotEndsSharing: after a snapshot is released nothing is copied any more; while it is open each
-// page is copied once.
+// TestSnapshotEndsSharing: after a snapshot is released nothing is copied any more; while it is
+// open each page is copied once.
 func TestSnapshotEndsSharing(t *testing.T) {
 	table, key := benchTable()
 	hashes, keys := intKeys(10_000)

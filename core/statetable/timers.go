@@ -12,9 +12,10 @@ import (
 	"goflink/core/statebackend"
 )
 
-// Timers is a statebackend.TimerQueue on the heap. A timer is an entry of a space whose key is time,
-// key and namespace, so that equal timers meet and snapshots are those of tables. The timers of one
-// time are a list, and a binary heap orders the times: windows give few times with many timers each.
+// Timers is a statebackend.TimerQueue on the heap. A timer is an entry of a space whose key is
+// time, key and namespace, so that equal timers meet and snapshots are those of tables. The
+// timers of one time are a list, and a binary heap orders the times: windows give few times with
+// many timers each.
 type Timers struct {
 	epochs
 	name  string
@@ -243,7 +244,8 @@ func (t *Timers) due(time int64) []popped {
 	batch := t.batch[:0]
 	for next := t.heads[time].first; next != 0; next = t.links[next-1].next {
 		e := next - 1
-		batch = append(batch, popped{entry: e, uses: t.links[e].uses, prefix: prefix(t.timer(e).Key)})
+		batch = append(batch, popped{entry: e, uses: t.links[e].uses,
+			prefix: prefix(t.timer(e).Key)})
 	}
 	slices.SortFunc(batch, func(a, b popped) int {
 		if c := cmp.Compare(a.prefix, b.prefix); c != 0 {
@@ -278,7 +280,8 @@ func (t *Timers) timer(e uint32) statebackend.Timer {
 func splitTimer(full []byte, hash uint64) statebackend.Timer {
 	n, k := binary.Uvarint(full[timeBytes:])
 	rest := full[timeBytes+k:]
-	return statebackend.Timer{Time: ParseTime(full), Hash: hash, Key: rest[:n:n], Namespace: rest[n:]}
+	return statebackend.Timer{Time: ParseTime(full), Hash: hash, Key: rest[:n:n],
+		Namespace: rest[n:]}
 }
 
 // Each implements statebackend.TimerQueue.

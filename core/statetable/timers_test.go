@@ -43,7 +43,8 @@ func (m *timerModel) check(err error) {
 
 // draw draws a timer and makes its key current.
 func (m *timerModel) draw() plainTimer {
-	tm := plainTimer{m.r.Int64N(20) - 10, []string{"", "a", "ab", "abc", "long key of a timer"}[m.r.IntN(5)],
+	tm := plainTimer{m.r.Int64N(20) - 10, []string{"", "a", "ab", "abc",
+		"long key of a timer"}[m.r.IntN(5)],
 		[]string{"", "b", "bc", "c", "window 7"}[m.r.IntN(5)]}
 	m.key.Set(keygroup.HashString(tm.key), []byte(tm.key))
 	return tm
@@ -145,8 +146,8 @@ func (m *timerModel) compare() {
 	}
 }
 
-// TestTimersModel: R46: timers are a set; they fire in order of time, key and namespace, whatever is
-// added and removed meanwhile; snapshots hold the timers of their moment.
+// TestTimersModel: R46: timers are a set; they fire in order of time, key and namespace, whatever
+// is added and removed meanwhile; snapshots hold the timers of their moment.
 func TestTimersModel(t *testing.T) {
 	testkit.EachSeed(t, 12, func(t *testing.T, seed uint64) {
 		m := &timerModel{t: t, r: testkit.Source(seed), want: map[plainTimer]bool{}}
@@ -178,8 +179,8 @@ func TestTimersModel(t *testing.T) {
 	})
 }
 
-// TestTimersStayBounded: a session moves its timer with every record; what it leaves behind must not
-// add up.
+// TestTimersStayBounded: a session moves its timer with every record; what it leaves behind must
+// not add up.
 func TestTimersStayBounded(t *testing.T) {
 	var key statebackend.KeyContext
 	key.Set(keygroup.HashString("k"), []byte("k"))

@@ -8,7 +8,8 @@ import (
 	"goflink/core/statebackend"
 )
 
-// Backend is the state backend "hashmap". It has no state of its own and is safe for concurrent use.
+// Backend is the state backend "hashmap". It has no state of its own and is safe for concurrent
+// use.
 type Backend struct{}
 
 var _ statebackend.Backend = (*Backend)(nil)

@@ -135,8 +135,8 @@ func (k *keyed) add(id stateID, h statebackend.StateHeader, table statetable.Any
 func sameSpec(is, want *statebackend.StateHeader) error {
 	if is.Kind != want.Kind || is.Mapped != want.Mapped || is.Stamped != want.Stamped ||
 		!is.Schema.Equal(want.Schema) || !is.MapKey.Equal(want.MapKey) {
-		return fmt.Errorf("state %q is open already as %s, and cannot be %s as well; give one of the "+
-			"two states another name", is.Name, describe(is), describe(want))
+		return fmt.Errorf("state %q is open already as %s, and cannot be %s as well; give one of "+
+			"the two states another name", is.Name, describe(is), describe(want))
 	}
 	return nil
 }

@@ -20,8 +20,8 @@ const rawName = "raw"
 // crcBytes is the size of the checksum behind each element.
 const crcBytes = 4
 
-// OperatorStore keeps the operator state of one instance in memory. An element is followed by its CRC-32C
-// in snapshots, so that parts of them can be verified.
+// OperatorStore keeps the operator state of one instance in memory. An element is followed by its
+// CRC-32C in snapshots, so that parts of them can be verified.
 type OperatorStore struct {
 	owner
 	o        statebackend.OperatorOptions
@@ -60,7 +60,8 @@ func NewOperatorStore(ctx context.Context, o statebackend.OperatorOptions) (*Ope
 		if _, known := s.restored[h.Name]; !known {
 			s.order = append(s.order, h.Name)
 		}
-		s.restored[h.Name] = append(s.restored[h.Name], &elements{h.Mode, h.Schema, h.KeySchema, read})
+		s.restored[h.Name] = append(s.restored[h.Name], &elements{h.Mode, h.Schema, h.KeySchema,
+			read})
 	}
 	for _, h := range o.RestoreRaw {
 		read, err := readElements(ctx, o.Reader, h)
@@ -73,7 +74,8 @@ func NewOperatorStore(ctx context.Context, o statebackend.OperatorOptions) (*Ope
 }
 
 // readElements reads the elements of a handle.
-func readElements(ctx context.Context, r statebackend.BlobReader, h statebackend.OperatorStateHandle) (
+func readElements(ctx context.Context, r statebackend.BlobReader,
+	h statebackend.OperatorStateHandle) (
 	[][]byte, error,
 ) {
 	n := h.Len()
@@ -82,8 +84,8 @@ func readElements(ctx context.Context, r statebackend.BlobReader, h statebackend
 	}
 	first, end := h.Offsets[0], h.Offsets[n]
 	if first < 0 || end < first || end > h.Contents.Length {
-		return nil, fmt.Errorf("%w: elements from %d to %d of %d bytes", statebackend.ErrCorrupt, first, end,
-			h.Contents.Length)
+		return nil, fmt.Errorf("%w: elements from %d to %d of %d bytes", statebackend.ErrCorrupt,
+			first, end, h.Contents.Length)
 	}
 	in, err := r.OpenAt(ctx, h.Contents, first, end-first)
 	if err != nil {
@@ -98,10 +100,12 @@ func readElements(ctx context.Context, r statebackend.BlobReader, h statebackend
 	for i := range n {
 		from, to := h.Offsets[i]-first, h.Offsets[i+1]-first
 		if from < 0 || to-from < crcBytes || to > int64(all.Len()) {
-			return nil, fmt.Errorf("%w: element %d from %d to %d", statebackend.ErrCorrupt, i, from, to)
+			return nil, fmt.Errorf("%w: element %d from %d to %d", statebackend.ErrCorrupt, i, from,
+				to)
 		}
 		e := all.Bytes()[from : to-crcBytes : to-crcBytes]
-		if sum := binary.LittleEndian.Uint32(all.Bytes()[to-crcBytes:]); statebackend.CRC(0, e) != sum {
+		sum := binary.LittleEndian.Uint32(all.Bytes()[to-crcBytes:])
+		if statebackend.CRC(0, e) != sum {
 			return nil, fmt.Errorf("%w: the checksum of element %d in %s does not match",
 				statebackend.ErrCorrupt, i, blobName(h.Contents))
 		}
@@ -115,15 +119,15 @@ func (s *OperatorStore) Open(spec statebackend.ListSpec) (statebackend.OperatorP
 	if open := s.byName[spec.Name]; open != nil {
 		if open.spec.Mode != spec.Mode || !open.spec.Schema.Equal(spec.Schema) ||
 			!open.spec.KeySchema.Equal(spec.KeySchema) {
-			return nil, s.wrap(fmt.Errorf("operator state %q is open already as %v of %v, and cannot be %v "+
-				"of %v as well; give one of the two another name", spec.Name, open.spec.Mode,
-				open.spec.Schema, spec.Mode, spec.Schema))
+			return nil, s.wrap(fmt.Errorf("operator state %q is open already as %v of %v, and "+
+				"cannot be %v of %v as well; give one of the two another name", spec.Name,
+				open.spec.Mode, open.spec.Schema, spec.Mode, spec.Schema))
 		}
 		return open.part, nil
 	}
 	if spec.New == nil {
-		return nil, s.wrap(fmt.Errorf("operator state %q: its ListSpec was not made by a constructor",
-			spec.Name))
+		return nil, s.wrap(fmt.Errorf("operator state %q: its ListSpec was not made by a "+
+			"constructor", spec.Name))
 	}
 	part := spec.New()
 	if s.o.CheckMutation {
@@ -144,8 +148,8 @@ func (s *OperatorStore) Open(spec statebackend.ListSpec) (statebackend.OperatorP
 // load adds restored elements to a part.
 func (e *elements) load(spec *statebackend.ListSpec, part statebackend.OperatorPart) error {
 	if e.mode != spec.Mode {
-		return fmt.Errorf("it was redistributed by %v and is now opened as %v: %w", e.mode, spec.Mode,
-			typeinfo.ErrIncompatible)
+		return fmt.Errorf("it was redistributed by %v and is now opened as %v: %w", e.mode,
+			spec.Mode, typeinfo.ErrIncompatible)
 	}
 	schema, err := typeinfo.ParseSnapshot(e.schema)
 	if err != nil {
@@ -200,7 +204,8 @@ func (s *OperatorStore) Snapshot(req statebackend.SnapshotRequest) (
 	for _, open := range s.states {
 		h := statebackend.OperatorStateHandle{Name: open.spec.Name, Mode: open.spec.Mode}
 		var err error
-		if h.Schema, err = json.Marshal(open.spec.Schema); err == nil && !open.spec.KeySchema.IsZero() {
+		if h.Schema, err = json.Marshal(open.spec.Schema); err == nil &&
+			!open.spec.KeySchema.IsZero() {
 			h.KeySchema, err = json.Marshal(open.spec.KeySchema)
 		}
 		if err != nil {

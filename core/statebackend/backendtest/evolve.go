@@ -32,16 +32,18 @@ type (
 	}
 )
 
-// testEvolution: R87, R109: values are restored into types with fields added, removed and moved, in all
-// kinds of state; a new state of a known operator is empty.
+// testEvolution: R87, R109: values are restored into types with fields added, removed and moved,
+// in all kinds of state; a new state of a known operator is empty.
 func testEvolution(t *testing.T, s Suite) {
 	j := s.newJob(t, 2)
 	const n = 50
 	for i := range n {
 		k := j.at(keyName(i))
 		v := orderV1{fmt.Sprint("item ", i), int32(i), "secret"}
-		value := opened[state.InternalValue[orderV1]](t)(state.OpenValue(k, state.ValueOf[orderV1]("v")))
-		list := opened[state.InternalList[orderV1]](t)(state.OpenList(k, state.ListOf[orderV1]("l")))
+		value := opened[state.InternalValue[orderV1]](t)(state.OpenValue(k,
+			state.ValueOf[orderV1]("v")))
+		list := opened[state.InternalList[orderV1]](t)(state.OpenList(k,
+			state.ListOf[orderV1]("l")))
 		rules := opened[state.InternalMap[int32, orderV1]](t)(state.OpenMap(k,
 			state.MapOf[int32, orderV1]("m")))
 		must(t, value.Put(v))
@@ -55,7 +57,8 @@ func testEvolution(t *testing.T, s Suite) {
 			want := orderV2{nil, int32(i), fmt.Sprint("item ", i)}
 			value := opened[state.InternalValue[orderV2]](t)(state.OpenValue(k,
 				state.ValueOf[orderV2]("v")))
-			list := opened[state.InternalList[orderV2]](t)(state.OpenList(k, state.ListOf[orderV2]("l")))
+			list := opened[state.InternalList[orderV2]](t)(state.OpenList(k,
+				state.ListOf[orderV2]("l")))
 			rules := opened[state.InternalMap[int32, orderV2]](t)(state.OpenMap(k,
 				state.MapOf[int32, orderV2]("m")))
 			v, _, err := value.Get()
@@ -66,7 +69,8 @@ func testEvolution(t *testing.T, s Suite) {
 			if v != want || len(l) != 2 || l[1] != want || m != want {
 				t.Fatalf("round %d: %+v, %+v, %+v, want %+v", round, v, l, m, want)
 			}
-			fresh := opened[state.InternalValue[int64]](t)(state.OpenValue(k, state.ValueOf[int64]("new")))
+			fresh := opened[state.InternalValue[int64]](t)(state.OpenValue(k,
+				state.ValueOf[int64]("new")))
 			if _, found, err := fresh.Get(); err != nil || found {
 				t.Fatalf("a new state holds something, %v", err)
 			}
@@ -75,12 +79,13 @@ func testEvolution(t *testing.T, s Suite) {
 	}
 }
 
-// testRefused: R109: what cannot be restored is refused with an error that names operator, UID, state and
-// what has changed.
+// testRefused: R109: what cannot be restored is refused with an error that names operator, UID,
+// state and what has changed.
 func testRefused(t *testing.T, s Suite) {
 	j := s.newJob(t, 1)
 	k := j.at("key")
-	value := opened[state.InternalValue[orderV1]](t)(state.OpenValue(k, state.ValueOf[orderV1]("orders")))
+	value := opened[state.InternalValue[orderV1]](t)(state.OpenValue(k,
+		state.ValueOf[orderV1]("orders")))
 	must(t, value.Put(orderV1{Item: "i"}))
 	rules := opened[state.InternalMap[string, int64]](t)(state.OpenMap(k,
 		state.MapOf[string, int64]("rules")))
@@ -136,7 +141,8 @@ func testCheckMutation(t *testing.T, s Suite) {
 	j.fill(n, 1)
 	j.snapshot()
 	k := j.at("key")
-	v := opened[state.InternalValue[[]string]](t)(state.OpenValue(k, state.ValueOf[[]string]("cart")))
+	v := opened[state.InternalValue[[]string]](t)(state.OpenValue(k,
+		state.ValueOf[[]string]("cart")))
 	cart := []string{"apples"}
 	must(t, v.Put(cart))
 	cart[0] = "pears"

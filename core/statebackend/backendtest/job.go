@@ -253,7 +253,8 @@ func openKinds(k statebackend.Keyed, ttl state.TTL) (s kinds, err error) {
 	if err != nil {
 		return s, err
 	}
-	if s.rules, err = state.OpenMap(k, state.MapOf[string, int64]("rules").WithTTL(ttl)); err != nil {
+	if s.rules, err = state.OpenMap(k, state.MapOf[string,
+		int64]("rules").WithTTL(ttl)); err != nil {
 		return s, err
 	}
 	s.timer, err = k.Timers("timers")

@@ -43,7 +43,8 @@ func (s *kinds) read(t testing.TB) (c contents) {
 }
 
 func (c contents) String() string {
-	return fmt.Sprintf("value %d/%t list %q sum %d/%t mean %g/%t rules %v", c.value, c.hasVal, c.list,
+	return fmt.Sprintf("value %d/%t list %q sum %d/%t mean %g/%t rules %v", c.value, c.hasVal,
+		c.list,
 		c.sum, c.hasSum, c.mean, c.hasAvg, c.rules)
 }
 
@@ -186,7 +187,8 @@ func testNoKey(t *testing.T, s Suite) {
 		_, _, e3 := k.sum.Get()
 		_, _, e4 := k.mean.Get()
 		_, _, e5 := k.rules.Get("r")
-		for i, err := range []error{e1, e2, e3, e4, e5, k.value.Put(1), k.list.Add(""), k.sum.Add(1),
+		for i, err := range []error{e1, e2, e3, e4, e5, k.value.Put(1), k.list.Add(""),
+			k.sum.Add(1),
 			k.mean.Add(1), k.rules.Put("r", 1), k.timer.Add(1, nil)} {
 			if !errors.Is(err, statebackend.ErrNoKey) {
 				t.Errorf("%s, access %d: %v", when, i, err)

@@ -85,9 +85,9 @@ type random struct {
 	spaces []string
 }
 
-// testMetamorphic: random operations on all kinds of state do what they do on plain Go values; now and
-// then the job is thrown away and restored, at another parallelism, from a snapshot that may be older
-// than the latest change.
+// testMetamorphic: random operations on all kinds of state do what they do on plain Go values;
+// now and then the job is thrown away and restored, at another parallelism, from a snapshot that
+// may be older than the latest change.
 func testMetamorphic(t *testing.T, s Suite) {
 	testkit.EachSeed(t, 8, func(t *testing.T, seed uint64) {
 		r := testkit.Source(seed)

@@ -82,7 +82,8 @@ func testMerge(t *testing.T, s Suite) {
 // testSpace: the operations of window operators: many keys of one namespace at once.
 func testSpace(t *testing.T, s Suite) {
 	j := s.newJob(t, 1)
-	table := opened[any](t)(j.subs[0].Open(state.ReducingOf[int64]("counts", nil).Spec())).(statebackend.
+	table := opened[any](t)(j.subs[0].Open(state.ReducingOf[int64]("counts",
+		nil).Spec())).(statebackend.
 		Table[int64])
 	space := opened[statebackend.Space[int64]](t)(table.Space([]byte("window 1")))
 	var keys [][]byte

@@ -58,7 +58,8 @@ type operatorJob struct {
 	options statebackend.OperatorOptions
 }
 
-func (j *operatorJob) start(parallelism int, managed, raw [][]statebackend.OperatorStateHandle) error {
+func (j *operatorJob) start(parallelism int, managed,
+	raw [][]statebackend.OperatorStateHandle) error {
 	j.subs = nil
 	for i := range parallelism {
 		o := j.options
@@ -137,14 +138,16 @@ func equalLists(a, b [][]string) bool {
 	return slices.EqualFunc(a, b, func(x, y []string) bool { return slices.Equal(x, y) })
 }
 
-// testSplit: R62: six entries at parallelism 2 are two each at 3, and nothing is lost on the way back.
+// testSplit: R62: six entries at parallelism 2 are two each at 3, and nothing is lost on the way
+// back.
 func testSplit(t *testing.T, j *operatorJob) {
 	large := strings.Repeat("large", 100)
 	j.list(0).Put([]string{"a", large})
 	j.list(0).Add("c")
 	j.list(1).Put([]string{"d", "e", "f"})
 	j.rescale(3)
-	if got, want := j.lists(), [][]string{{"a", large}, {"c", "d"}, {"e", "f"}}; !equalLists(got, want) {
+	if got, want := j.lists(), [][]string{{"a", large}, {"c", "d"}, {"e", "f"}}; !equalLists(got,
+		want) {
 		t.Errorf("at 3: %q, want %q", got, want)
 	}
 	j.list(1).Add("new")
@@ -183,7 +186,8 @@ func testUnion(t *testing.T, j *operatorJob) {
 	}
 }
 
-// testBroadcast: R63: each subtask has the whole map, also after rescaling; the data side reads only.
+// testBroadcast: R63: each subtask has the whole map, also after rescaling; the data side reads
+// only.
 func testBroadcast(t *testing.T, j *operatorJob) {
 	want := map[string]int64{}
 	for i := range int64(100) {
@@ -269,7 +273,8 @@ func testOperatorIsolation(t *testing.T, j *operatorJob) {
 	managed, _, err := p.Write(context.Background())
 	must(t, err)
 	j.storage.OnWrite = nil
-	j.restore(1, [][]statebackend.OperatorStateHandle{managed}, [][]statebackend.OperatorStateHandle{nil})
+	j.restore(1, [][]statebackend.OperatorStateHandle{managed},
+		[][]statebackend.OperatorStateHandle{nil})
 	if got := j.list(0).Get(); len(got) != 50 {
 		t.Errorf("%d elements, want 50", len(got))
 	}
@@ -329,9 +334,11 @@ func testOperatorEvolution(t *testing.T, j *operatorJob) {
 // testOperatorRefused: what cannot be is refused with an error that names operator, UID and state.
 func testOperatorRefused(t *testing.T, j *operatorJob) {
 	s := j.subs[0]
-	l := opened[state.OperatorList[orderV1]](t)(state.OpenOperatorList(s, state.ListOf[orderV1]("s")))
+	l := opened[state.OperatorList[orderV1]](t)(state.OpenOperatorList(s,
+		state.ListOf[orderV1]("s")))
 	l.Add(orderV1{})
-	m := opened[state.Map[string, int64]](t)(state.OpenBroadcast(s, state.MapOf[string, int64]("m")))
+	m := opened[state.Map[string, int64]](t)(state.OpenBroadcast(s, state.MapOf[string,
+		int64]("m")))
 	must(t, m.Put("k", 1))
 	again := func(when string) {
 		t.Helper()
@@ -344,7 +351,8 @@ func testOperatorRefused(t *testing.T, j *operatorJob) {
 				t.Errorf("%s: %d was opened", when, i)
 				continue
 			}
-			for _, name := range []string{`"source"`, `"source-1"`, []string{`"s"`, `"s"`, `"m"`}[i]} {
+			for _, name := range []string{`"source"`, `"source-1"`, []string{`"s"`, `"s"`,
+				`"m"`}[i]} {
 				if !strings.Contains(err.Error(), name) {
 					t.Errorf("%s: the error does not name %s: %v", when, name, err)
 				}
@@ -429,7 +437,8 @@ func testOperatorMutation(t *testing.T, j *operatorJob) {
 	j.options.CheckMutation = true
 	must(t, j.start(1, nil, nil))
 	s := j.subs[0]
-	l := opened[state.OperatorList[[]int64]](t)(state.OpenOperatorList(s, state.ListOf[[]int64]("l")))
+	l := opened[state.OperatorList[[]int64]](t)(state.OpenOperatorList(s,
+		state.ListOf[[]int64]("l")))
 	v := []int64{1}
 	l.Add(v)
 	j.snapshot()
@@ -439,7 +448,8 @@ func testOperatorMutation(t *testing.T, j *operatorJob) {
 		t.Errorf("the change was not reported: %v", err)
 	}
 	l.Put(nil)
-	m := opened[state.Map[string, []int64]](t)(state.OpenBroadcast(s, state.MapOf[string, []int64]("m")))
+	m := opened[state.Map[string, []int64]](t)(state.OpenBroadcast(s, state.MapOf[string,
+		[]int64]("m")))
 	must(t, m.Put("k", v))
 	j.snapshot()
 	v[0] = 3

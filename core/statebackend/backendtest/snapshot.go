@@ -69,8 +69,8 @@ func compareImages(t testing.TB, what string, got, want map[string]string) {
 	}
 }
 
-// testIsolation: R75: a snapshot has the values of the barrier's moment, whatever changes between it
-// and each write to the storage, for several snapshots at once.
+// testIsolation: R75: a snapshot has the values of the barrier's moment, whatever changes between
+// it and each write to the storage, for several snapshots at once.
 func testIsolation(t *testing.T, s Suite) {
 	j := s.newJob(t, 1)
 	const n = 300
@@ -187,7 +187,8 @@ func testCarried(t *testing.T, s Suite) {
 		j.restore(p, j.snapshot())
 		for i := range n {
 			k := j.at(keyName(i))
-			v := opened[state.InternalValue[string]](t)(state.OpenValue(k, state.ValueOf[string]("new")))
+			v := opened[state.InternalValue[string]](t)(state.OpenValue(k,
+				state.ValueOf[string]("new")))
 			must(t, v.Put(fmt.Sprint("new ", i)))
 		}
 	}
@@ -195,7 +196,8 @@ func testCarried(t *testing.T, s Suite) {
 	compareImages(t, "after three programs without these states", j.image(n), want)
 	for i := range n {
 		k := j.at(keyName(i))
-		v := opened[state.InternalValue[string]](t)(state.OpenValue(k, state.ValueOf[string]("new")))
+		v := opened[state.InternalValue[string]](t)(state.OpenValue(k,
+			state.ValueOf[string]("new")))
 		if got, _, err := v.Get(); err != nil || got != fmt.Sprint("new ", i) {
 			t.Fatalf("key %d has %q in the new state, %v", i, got, err)
 		}

@@ -104,7 +104,8 @@ func testTTLParts(t *testing.T, s Suite, ttl state.TTL) {
 	}
 }
 
-// testTTLSweep: R77: expired state that nobody asks for is removed by and by, and is in no snapshot.
+// testTTLSweep: R77: expired state that nobody asks for is removed by and by, and is in no
+// snapshot.
 func testTTLSweep(t *testing.T, s Suite) {
 	j := s.newJob(t, 1)
 	ttl := state.TTL{After: ttlAfter}
@@ -134,8 +135,8 @@ func testTTLSweep(t *testing.T, s Suite) {
 	}
 }
 
-// testTTLChanged: a time to live may be given to state that had none, and taken away; without a stamp
-// state counts as accessed at the restore.
+// testTTLChanged: a time to live may be given to state that had none, and taken away; without a
+// stamp state counts as accessed at the restore.
 func testTTLChanged(t *testing.T, s Suite) {
 	ttl := state.TTL{After: ttlAfter}
 	full := contents{7, true, []string{"e7"}, 7, true, 7, true, map[string]int64{"r7": 7}}
