@@ -59,7 +59,7 @@ func (c cancelling) Wait(ctx context.Context) (job.Result, error) {
 	return c.Client.Wait(rest)
 }
 
-// startLocal starts a MiniCluster: one TaskManager with the configured number of slots, or as many as
+// startLocal starts a MiniCluster: TaskManagers with the configured number of slots, or with as many as
 // the job needs.
 func startLocal(conf *config.Configuration, files *filesystem.Registry,
 	j *graph.JobGraph) (*minicluster.Cluster, error) {
@@ -78,8 +78,15 @@ func startLocal(conf *config.Configuration, files *filesystem.Registry,
 			slots += n
 		}
 	}
-	return minicluster.New(minicluster.Options{TaskManagers: 1,
-		Slots: max(1, slots), Config: conf, Files: files, Epoch: 1})
+	tms, err := config.Get(conf, config.MiniClusterNumberOfTaskManagers)
+	if err != nil {
+		return nil, err
+	}
+	if !set {
+		slots = max(1, (slots+tms-1)/tms)
+	}
+	return minicluster.New(minicluster.Options{TaskManagers: tms, Slots: slots, Config: conf,
+		Files: files, Epoch: 1})
 }
 
 // close ends the cluster with all that still runs on it.

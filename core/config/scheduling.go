@@ -34,6 +34,10 @@ var (
 			"complete, or stage by stage from the sources.",
 		Synonym("region", "pipelined-region"), Synonym("legacy", "eager"))
 
+	MiniClusterNumberOfTaskManagers = Int("minicluster.number-of-taskmanagers", 1,
+		"Number of TaskManagers of an embedded cluster.", Min(1), Max(1000),
+		Deprecated("local.number-taskmanager"))
+
 	TaskManagerNumberOfTaskSlots = Int("taskmanager.numberOfTaskSlots", 1,
 		"Slots of one TaskManager. Each gets an equal share of its managed memory; a good number "+
 			"is that of its CPU cores.", Min(1), Max(65536))
