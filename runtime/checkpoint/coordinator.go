@@ -445,7 +445,7 @@ func (c *Coordinator) mayBegin() error {
 
 // schedule begins the checkpoints that are due.
 func (c *Coordinator) schedule() {
-	for c.mayBegin() == nil && len(c.files.discards) < MaxDiscards {
+	for c.plan.ready() && c.mayBegin() == nil && len(c.files.discards) < MaxDiscards {
 		switch {
 		case len(c.savepoints) > 0 && !c.savepointPending():
 			// As in Flink a savepoint does not wait for checkpoints under way.
@@ -534,7 +534,7 @@ func (c *Coordinator) arm() {
 			earlier(p.deadline(c.o.Settings.Timeout))
 		}
 	}
-	if next, ok := c.nextBegin(); ok && c.mayBegin() == nil &&
+	if next, ok := c.nextBegin(); ok && c.plan.ready() && c.mayBegin() == nil &&
 		len(c.pending) < c.o.Settings.MaxConcurrent && len(c.files.discards) < MaxDiscards {
 		earlier(next)
 	}
