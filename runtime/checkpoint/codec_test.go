@@ -333,7 +333,7 @@ type failingWriter struct{ err error }
 
 func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
 
-func TestFileNames(t *testing.T) { // DESIGN: deletion goes by names
+func TestFileNames(t *testing.T) {
 	r := testkit.Rand(t)
 	for range 200 {
 		want := FileName{Attempt: id.Attempt{Subtask: r.Int32(), Number: r.Int32()},

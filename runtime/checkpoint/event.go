@@ -203,12 +203,14 @@ type TriggerTasks struct {
 // and finds out what has happened before it answers.
 type WriteMetadata struct {
 	Completed *Completed
-	// RestorePoint says that a later leader must find it (DESIGN: the leader's own record): so for
-	// checkpoints and for savepoints that stop the job.
+	// RestorePoint says that a later leader must find it, so that the leader's own record belongs
+	// to making it durable: so for checkpoints and for savepoints that stop the job.
 	RestorePoint bool
 }
 
-// NotifyComplete tells tasks and coordinators that a checkpoint is durable.
+// NotifyComplete tells tasks and coordinators that a checkpoint is durable. As in Flink there is
+// none for a savepoint that lets the job go on: nothing may be committed for it, since the job
+// would not be restored from it.
 type NotifyComplete struct {
 	Checkpoint uint64
 	Attempts   []id.Attempt
