@@ -7,6 +7,7 @@ import (
 
 	"goflink/core/config"
 	"goflink/core/failure"
+	"goflink/core/id"
 	"goflink/runtime/execgraph"
 	"goflink/runtime/execgraph/graphtest"
 	"goflink/runtime/scheduling"
@@ -88,6 +89,45 @@ func BenchmarkScheduleWide(b *testing.B) {
 				startWide(b, text, config.SchedulePipelinedRegion)
 			}
 		})
+	}
+}
+
+// BenchmarkScheduleOnly is the same without pool and TaskManagers: what expanding and scheduling
+// cost by themselves, with all slots in one event and each task's report in one of its own.
+func BenchmarkScheduleOnly(b *testing.B) {
+	job, err := graphtest.Parse(wideGraph)
+	if err != nil {
+		b.Fatal(err)
+	}
+	slots := scheduling.SlotsAllocated{}
+	for i := range wide {
+		slots.Slots = append(slots.Slots, scheduling.AllocatedSlot{
+			Request: id.SlotRequest(i + 1), Slot: execgraph.Slot{
+				Allocation: id.Allocation{byte(i >> 8), byte(i), 1}, Worker: "w",
+			},
+		})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		graph, err := execgraph.New(epoch, job)
+		if err != nil {
+			b.Fatal(err)
+		}
+		s, err := scheduling.New(graph, scheduling.Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		step(b, s, scheduling.StartScheduling{})
+		step(b, s, slots)
+		for i := range graph.Len() {
+			step(b, s, scheduling.TaskStateChanged{
+				Attempt: graph.Subtask(execgraph.VertexIndex(i)).Current().Attempt(),
+				State:   execgraph.Running,
+			})
+		}
+		if n := int(graph.Counts()[execgraph.Running]); n != graph.Len() {
+			b.Fatalf("%d tasks run", n)
+		}
 	}
 }
 

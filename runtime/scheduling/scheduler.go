@@ -3,6 +3,7 @@ package scheduling
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"goflink/core/config"
@@ -262,6 +263,7 @@ func (s *Scheduler) AllocateSlotsAndDeploy(vertices []execgraph.VertexIndex) err
 		return fmt.Errorf("tasks were scheduled while the job is %s", s.graph.Status())
 	}
 	b := &bulk{vertices: vertices, since: s.now}
+	s.out.changes = slices.Grow(s.out.changes, len(vertices))
 	for _, i := range vertices {
 		v := s.graph.Subtask(i)
 		if err := s.move(v, execgraph.Scheduled, nil); err != nil {
@@ -280,6 +282,8 @@ func (s *Scheduler) AllocateSlotsAndDeploy(vertices []execgraph.VertexIndex) err
 // deploy sends the tasks of a bulk to their slots.
 func (s *Scheduler) deploy(b *bulk) error {
 	b.dropped = true
+	s.out.changes = slices.Grow(s.out.changes, len(b.vertices))
+	s.out.deploys = slices.Grow(s.out.deploys, len(b.vertices))
 	for _, i := range b.vertices {
 		v := s.graph.Subtask(i)
 		slot := s.slots.slots[s.slots.indexOf(v)].slot

@@ -64,6 +64,8 @@ func newSlotTable(g *execgraph.ExecutionGraph) *slotTable {
 		bulkOf:       make([]*bulk, g.Len()),
 	}
 	t.groups, t.groupOf = sharingGroups(g)
+	last := t.groups[len(t.groups)-1]
+	t.slots = make([]sharedSlot, 0, last.first+last.count)
 	for _, group := range t.groups {
 		for range group.count {
 			t.slots = append(t.slots, sharedSlot{group: group})

@@ -113,6 +113,55 @@ func TestStrategyCalls(t *testing.T) {
 	}
 }
 
+// A strategy is not told of partitions whose producers are being canceled: they will be made anew.
+func TestPartitionOfPendingFailover(t *testing.T) {
+	g := newGraph(t, "vertex a p=2\nvertex b\nvertex c\nedge a b alltoall blocking")
+	var r *recorder
+	s, err := scheduling.New(g, scheduling.Options{
+		BlockingResults: true,
+		Restart:         config.RestartStrategy{Kind: config.FixedDelay, Attempts: 100},
+		NewStrategy: func(
+			g *execgraph.ExecutionGraph, ops scheduling.Operations,
+		) scheduling.SchedulingStrategy {
+			make, err := scheduling.StrategyOf(config.ScheduleEager)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r = &recorder{SchedulingStrategy: make(g, ops)}
+			return r
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	step(t, s, scheduling.StartScheduling{})
+	step(t, s, scheduling.SlotsAllocated{Slots: []scheduling.AllocatedSlot{
+		{Request: 1, Slot: execgraph.Slot{Allocation: id.Allocation{1}, Worker: "w"}},
+		{Request: 2, Slot: execgraph.Slot{Allocation: id.Allocation{2}, Worker: "w"}},
+	}})
+	consumable := func() {
+		t.Helper()
+		step(t, s, scheduling.PartitionConsumable{
+			Partition: id.Partition{Producer: g.Subtask(0).Current().Attempt()},
+		})
+	}
+	step(t, s, scheduling.GlobalFailure{})
+	consumable()
+	if i := slices.Index(r.calls, "a consumable"); i >= 0 {
+		t.Errorf("call %d of %q", i, r.calls)
+	}
+	for v := range execgraph.VertexIndex(4) {
+		step(t, s, scheduling.TaskStateChanged{
+			Attempt: g.Subtask(v).Current().Attempt(), State: execgraph.Canceled,
+		})
+	}
+	step(t, s, scheduling.RestartTimerFired{Restart: 1})
+	consumable()
+	if n := len(r.calls); r.calls[n-1] != "a consumable" {
+		t.Errorf("calls are %q", r.calls)
+	}
+}
+
 // failing is a strategy that cannot restart, until it is told to.
 type failing struct {
 	scheduling.SchedulingStrategy
