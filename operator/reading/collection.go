@@ -3,121 +3,157 @@ package reading
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 
 	"goflink/core/source"
 	"goflink/core/stream"
+	"goflink/core/typeinfo"
 )
 
-// Sequence is the source of the numbers from First to Last, dealt out to the readers in ranges.
-// Value makes the record of a number; it is pure.
-type Sequence[T any] struct {
-	First, Last int64
-	Value       func(n int64) T
+// MaxCollectionBytes bounds an encoded collection: it is part of the program that every process gets.
+const MaxCollectionBytes = 16 << 20
+
+// collectionBlock is the number of values that are encoded and decoded together.
+const collectionBlock = stream.MaxBatchRecords
+
+// Collection is the source of a fixed list of values, which one subtask reads in their order. Its
+// position is a split in the reader's operator state (R62). It holds the values encoded, so that
+// nobody can change them; each attempt reads fresh ones.
+type Collection[T any] struct {
+	typ    *typeinfo.Type[T]
+	n      int
+	blocks [][]byte
 }
 
-var _ source.Source[int64] = Sequence[int64]{}
+var _ source.Source[int] = (*Collection[int])(nil)
+
+// EncodeCollection encodes values for NewCollection: their number, then blocks of them, each with its
+// length before it.
+func EncodeCollection[T any](typ *typeinfo.Type[T], vs []T) ([]byte, error) {
+	b := binary.AppendUvarint(nil, uint64(len(vs)))
+	var block []byte
+	for at := 0; at < len(vs); at += collectionBlock {
+		end := min(at+collectionBlock, len(vs))
+		var err error
+		if block, err = typ.AppendAll(block[:0], vs[at:end]); err != nil {
+			return nil, fmt.Errorf("a collection of %s, values %d to %d: %w", typ.Name(), at, end-1, err)
+		}
+		b = append(binary.AppendUvarint(b, uint64(len(block))), block...)
+		if len(b) > MaxCollectionBytes {
+			return nil, fmt.Errorf("a collection of %d values of %s takes more than %d bytes, which is "+
+				"too much for a program; write it to a file and read that", len(vs), typ.Name(),
+				MaxCollectionBytes)
+		}
+	}
+	return b, nil
+}
+
+// NewCollection returns the source of values that EncodeCollection encoded; it keeps encoded.
+func NewCollection[T any](typ *typeinfo.Type[T], encoded []byte) (*Collection[T], error) {
+	c := &Collection[T]{typ: typ}
+	n, k := binary.Uvarint(encoded)
+	if k <= 0 || n > math.MaxInt32 {
+		return nil, fmt.Errorf("a collection of %s: the encoding is damaged", typ.Name())
+	}
+	c.n = int(n)
+	for rest := encoded[k:]; len(rest) > 0; {
+		size, k := binary.Uvarint(rest)
+		if k <= 0 || size > uint64(len(rest)-k) {
+			return nil, fmt.Errorf("a collection of %s: the encoding is damaged", typ.Name())
+		}
+		c.blocks = append(c.blocks, rest[k:k+int(size)])
+		rest = rest[k+int(size):]
+	}
+	if want := (c.n + collectionBlock - 1) / collectionBlock; len(c.blocks) != want {
+		return nil, fmt.Errorf("a collection of %s: %d blocks for %d values, want %d", typ.Name(),
+			len(c.blocks), c.n, want)
+	}
+	return c, nil
+}
 
 // Bounded is true.
-func (Sequence[T]) Bounded() bool { return true }
+func (*Collection[T]) Bounded() bool { return true }
 
 // Replayable is true.
-func (Sequence[T]) Replayable() bool { return true }
+func (*Collection[T]) Replayable() bool { return true }
 
-// sequenceSplits is the number of ranges per reader, so that readers of unequal speed end together.
-const sequenceSplits = 4
-
-// NewEnumerator divides the numbers into ranges.
-func (s Sequence[T]) NewEnumerator(ctx source.EnumeratorContext, restored []byte) (
+// NewEnumerator hands out the whole collection.
+func (c *Collection[T]) NewEnumerator(ctx source.EnumeratorContext, restored []byte) (
 	source.Enumerator, error) {
-	return newPool(ctx, restored, func() ([]source.Split, error) { return s.splits(ctx), nil })
+	return newPool(ctx, restored, func() []source.Split { return []source.Split{positionSplit(0)} })
 }
 
-func (s Sequence[T]) splits(ctx source.EnumeratorContext) []source.Split {
-	n := s.Last - s.First + 1
-	if n <= 0 {
-		return nil
-	}
-	parts := min(n, int64(ctx.Parallelism()*sequenceSplits))
-	var splits []source.Split
-	for i := range parts {
-		r := numbers{next: s.First + n/parts*i + min(i, n%parts)}
-		r.last = r.next + n/parts - 1
-		if i < n%parts {
-			r.last++
-		}
-		splits = append(splits, r.split(fmt.Sprintf("%d-%d", r.next, r.last)))
-	}
-	return splits
+func positionSplit(next int) source.Split {
+	return source.Split{ID: "collection", State: binary.AppendUvarint(nil, uint64(next))}
 }
 
-// numbers is a range that is being read.
-type numbers struct {
-	id         string
-	next, last int64
+// NewReader makes the reader.
+func (c *Collection[T]) NewReader(ctx source.ReaderContext) (source.Reader[T], error) {
+	return &collectionReader[T]{puller: puller{ctx: ctx}, c: c}, nil
 }
 
-func (r numbers) split(id string) source.Split {
-	b := binary.BigEndian.AppendUint64(nil, uint64(r.next))
-	return source.Split{ID: id, State: binary.BigEndian.AppendUint64(b, uint64(r.last))}
-}
-
-func parseNumbers(s source.Split) (numbers, error) {
-	if len(s.State) != 16 {
-		return numbers{}, fmt.Errorf("split %q of a sequence: %d bytes, want 16", s.ID, len(s.State))
-	}
-	return numbers{s.ID, int64(binary.BigEndian.Uint64(s.State)),
-		int64(binary.BigEndian.Uint64(s.State[8:]))}, nil
-}
-
-// NewReader makes a reader of ranges.
-func (s Sequence[T]) NewReader(ctx source.ReaderContext) (source.Reader[T], error) {
-	return &sequenceReader[T]{puller: puller{ctx: ctx}, s: s}, nil
-}
-
-type sequenceReader[T any] struct {
+type collectionReader[T any] struct {
 	puller
-	s    Sequence[T]
-	open []numbers
+	c    *Collection[T]
+	open bool
+	next int
+	// block holds the values of the block that next is in, if loaded is its number plus one.
+	block  []T
+	loaded int
 }
 
-func (r *sequenceReader[T]) AddSplits(splits []source.Split) error {
-	for _, sp := range splits {
-		n, err := parseNumbers(sp)
-		if err != nil {
-			return err
+func (r *collectionReader[T]) AddSplits(splits []source.Split) error {
+	for _, s := range splits {
+		next, k := binary.Uvarint(s.State)
+		if k != len(s.State) || r.open {
+			return fmt.Errorf("split %q of a collection: there is one, whose state is a position", s.ID)
 		}
-		r.open = append(r.open, n)
+		if next > uint64(r.c.n) {
+			return fmt.Errorf("the restored position is %d, but the collection has %d values; a "+
+				"collection must not become shorter before its job is restored", next, r.c.n)
+		}
+		r.open, r.next = true, int(next)
 	}
 	r.got()
 	return nil
 }
 
-func (r *sequenceReader[T]) Poll(b *stream.Batch[T], max int) (string, source.Status, error) {
-	if len(r.open) == 0 {
+func (r *collectionReader[T]) Poll(b *stream.Batch[T], max int) (string, source.Status, error) {
+	if !r.open {
 		status, err := r.need()
 		return "", status, err
 	}
-	n := &r.open[0]
-	end := min(n.last, n.next+int64(max)-1)
-	for v := n.next; v <= end; v++ {
-		b.Values = append(b.Values, r.s.Value(v))
-	}
-	n.next = end + 1
-	id := n.id
-	if n.next > n.last {
-		r.open = r.open[1:]
+	const id = "collection"
+	if r.next == r.c.n {
+		r.open = false
 		return id, source.SplitEnd, nil
 	}
+	if err := r.load(r.next / collectionBlock); err != nil {
+		return id, source.End, err
+	}
+	vs := r.block[r.next%collectionBlock:]
+	vs = vs[:min(max, len(vs))]
+	b.Values = append(b.Values, vs...)
+	r.next += len(vs)
 	return id, source.More, nil
 }
 
-func (r *sequenceReader[T]) Snapshot(uint64) ([]source.Split, error) {
-	var splits []source.Split
-	for _, n := range r.open {
-		splits = append(splits, n.split(n.id))
+func (r *collectionReader[T]) load(block int) (err error) {
+	if r.loaded == block+1 {
+		return nil
 	}
-	return splits, nil
+	n := min(collectionBlock, r.c.n-block*collectionBlock)
+	// A new slice for each block: the values of the last one belong to who got them.
+	r.block, _, err = r.c.typ.DecodeAll(r.c.blocks[block], n, nil)
+	r.loaded = block + 1
+	return err
 }
 
-func (r *sequenceReader[T]) Event([]byte) error { return nil }
-func (r *sequenceReader[T]) Close() error       { return nil }
+func (r *collectionReader[T]) Snapshot(uint64) ([]source.Split, error) {
+	if !r.open {
+		return nil, nil
+	}
+	return []source.Split{positionSplit(r.next)}, nil
+}
+
+func (r *collectionReader[T]) Close() error { return nil }

@@ -1,53 +1,109 @@
 package reading
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"goflink/core/source"
 )
 
 // pool is an enumerator with a list of splits that readers pull one by one.
 type pool struct {
-	ctx    source.EnumeratorContext
-	splits []source.Split
+	ctx source.EnumeratorContext
+	// find looks for the splits, elsewhere; until it has, the readers wait.
+	find    func(ctx context.Context) ([]source.Split, error)
+	state   poolState
+	waiting []int
+}
+
+// poolState is the pool's part of a checkpoint.
+type poolState struct {
+	// Found says that the splits are known.
+	Found  bool           `json:",omitempty"`
+	Splits []source.Split `json:",omitempty"`
 }
 
 var _ source.Enumerator = (*pool)(nil)
 
-// newPool returns a pool of what was restored, or of the splits that discover finds.
-func newPool(ctx source.EnumeratorContext, restored []byte,
-	discover func() ([]source.Split, error)) (*pool, error) {
-	p := &pool{ctx: ctx}
-	var err error
-	if restored == nil {
-		p.splits, err = discover()
-	} else if err = json.Unmarshal(restored, &p.splits); err != nil {
-		err = fmt.Errorf("state of a split enumerator: %w", err)
+// newPool returns a pool of what was restored, or of the given splits.
+func newPool(ctx source.EnumeratorContext, restored []byte, splits func() []source.Split) (
+	*pool, error) {
+	p, err := newFindingPool(ctx, restored, nil)
+	if err == nil && !p.state.Found {
+		p.state = poolState{true, splits()}
 	}
 	return p, err
 }
 
-func (p *pool) Start() error { return nil }
-
-// RequestSplit gives the reader the next split, or says that there are no more.
-func (p *pool) RequestSplit(subtask int, _ string) error {
-	if len(p.splits) == 0 {
-		return p.ctx.NoMoreSplits(subtask)
+// newFindingPool returns a pool of what was restored, or of the splits that find finds.
+func newFindingPool(ctx source.EnumeratorContext, restored []byte,
+	find func(ctx context.Context) ([]source.Split, error)) (*pool, error) {
+	p := &pool{ctx: ctx, find: find}
+	if restored == nil {
+		return p, nil
 	}
-	s := p.splits[0]
-	p.splits = p.splits[1:]
-	return p.ctx.Assign(subtask, []source.Split{s})
+	if err := json.Unmarshal(restored, &p.state); err != nil {
+		return nil, fmt.Errorf("state of a split enumerator: %w", err)
+	}
+	return p, nil
 }
 
-func (p *pool) AddBack(_ int, splits []source.Split) error {
-	p.splits = append(splits, p.splits...)
+// Start looks for the splits if they are not known.
+func (p *pool) Start() error {
+	if p.state.Found {
+		return nil
+	}
+	var splits []source.Split
+	p.ctx.Go(func(ctx context.Context) (err error) {
+		splits, err = p.find(ctx)
+		return err
+	}, func(err error) error {
+		if err != nil {
+			return err
+		}
+		p.state = poolState{true, splits}
+		waiting := p.waiting
+		p.waiting = nil
+		for _, subtask := range waiting {
+			if err := p.RequestSplit(subtask, ""); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	return nil
 }
 
-func (p *pool) ReaderAdded(int) error           { return nil }
+// RequestSplit gives the reader the next split, or says that there are no more.
+func (p *pool) RequestSplit(subtask int, _ string) error {
+	if !p.state.Found {
+		p.waiting = append(p.waiting, subtask)
+		return nil
+	}
+	if len(p.state.Splits) == 0 {
+		return p.ctx.NoMoreSplits(subtask)
+	}
+	s := p.state.Splits[0]
+	p.state.Splits = p.state.Splits[1:]
+	return p.ctx.Assign(subtask, []source.Split{s})
+}
+
+// AddBack puts the splits of a failed reader first.
+func (p *pool) AddBack(_ int, splits []source.Split) error {
+	p.state.Splits = append(splits, p.state.Splits...)
+	return nil
+}
+
+// ReaderAdded forgets what an earlier attempt of the reader asked for.
+func (p *pool) ReaderAdded(subtask int) error {
+	p.waiting = slices.DeleteFunc(p.waiting, func(s int) bool { return s == subtask })
+	return nil
+}
+
 func (p *pool) ReaderEvent(int, []byte) error   { return nil }
-func (p *pool) Snapshot(uint64) ([]byte, error) { return json.Marshal(p.splits) }
+func (p *pool) Snapshot(uint64) ([]byte, error) { return json.Marshal(p.state) }
 func (p *pool) Close() error                    { return nil }
 
 // puller is the reader's end of a pool: it asks for a split when it has none.
@@ -81,3 +137,6 @@ func (p *puller) NoMoreSplits() error {
 	p.ctx.Wake()
 	return nil
 }
+
+// Event refuses events: pools send none.
+func (p *puller) Event([]byte) error { return fmt.Errorf("an event came for a reader that takes none") }

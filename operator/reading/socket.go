@@ -2,11 +2,13 @@ package reading
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,8 +32,9 @@ type Socket struct {
 const (
 	// DefaultSocketRetryWait lies between two attempts to connect.
 	DefaultSocketRetryWait = 500 * time.Millisecond
-	// socketQueue bounds the lines that were received and not read.
-	socketQueue = 4096
+	// socketQueue and socketQueueBytes bound the lines that were received and not read.
+	socketQueue      = 4096
+	socketQueueBytes = 4 << 20
 	// socketDialTimeout bounds one attempt to connect.
 	socketDialTimeout = 10 * time.Second
 )
@@ -47,8 +50,8 @@ func (Socket) Replayable() bool { return false }
 // NewEnumerator hands out the one split, the connection.
 func (s Socket) NewEnumerator(ctx source.EnumeratorContext, restored []byte) (
 	source.Enumerator, error) {
-	return newPool(ctx, restored, func() ([]source.Split, error) {
-		return []source.Split{{ID: fmt.Sprintf("%s:%d", s.Host, s.Port)}}, nil
+	return newPool(ctx, restored, func() []source.Split {
+		return []source.Split{{ID: fmt.Sprintf("%s:%d", s.Host, s.Port)}}
 	})
 }
 
@@ -71,8 +74,10 @@ type socketReader struct {
 
 	mu   sync.Mutex
 	room sync.Cond
-	// lines are received and not read; end says that no more will come, err why.
+	// lines are received and not read, bytes is their length; end says that no more will come, err
+	// why.
 	lines []string
+	bytes int
 	end   bool
 	err   error
 	over  bool
@@ -142,7 +147,7 @@ func (r *socketReader) connection(ctx context.Context) (received bool, err error
 		line, err := r.readLine(in)
 		if len(line) > 0 || err == nil {
 			received = true
-			if !r.put(line, in.Buffered() == 0) {
+			if !r.put(line, !r.buffersLine(in)) {
 				return received, nil
 			}
 		}
@@ -155,13 +160,20 @@ func (r *socketReader) connection(ctx context.Context) (received bool, err error
 	}
 }
 
+// buffersLine reports whether the next line can be read without waiting for the server.
+func (r *socketReader) buffersLine(in *bufio.Reader) bool {
+	b, err := in.Peek(in.Buffered())
+	return err == nil && bytes.IndexByte(b, r.s.Delimiter) >= 0
+}
+
+// readLine reads the next line without its end; at the end of the input it may have none.
 func (r *socketReader) readLine(in *bufio.Reader) (string, error) {
 	var line []byte
 	for {
 		part, err := in.ReadSlice(r.s.Delimiter)
 		line = append(line, part...)
-		if len(line) > MaxLineBytes {
-			return "", fmt.Errorf("a line is longer than %d bytes", MaxLineBytes)
+		if len(line) > DefaultMaxLineBytes {
+			return "", fmt.Errorf("a line is longer than %d bytes", DefaultMaxLineBytes)
 		}
 		if err == bufio.ErrBufferFull {
 			continue
@@ -179,12 +191,13 @@ func (r *socketReader) readLine(in *bufio.Reader) (string, error) {
 // put queues a line; it waits for room. flush says that nothing more has been received yet.
 func (r *socketReader) put(line string, flush bool) bool {
 	r.mu.Lock()
-	for len(r.lines) >= socketQueue && !r.over {
+	for (len(r.lines) >= socketQueue || r.bytes >= socketQueueBytes) && !r.over {
 		r.room.Wait()
 	}
 	over := r.over
 	r.lines = append(r.lines, line)
-	full := len(r.lines) >= socketQueue/2
+	r.bytes += len(line)
+	full := len(r.lines) >= socketQueue/2 || r.bytes >= socketQueueBytes/2
 	r.mu.Unlock()
 	if flush || full {
 		r.ctx.Wake()
@@ -201,7 +214,10 @@ func (r *socketReader) Poll(b *stream.Batch[string], max int) (string, source.St
 	defer r.mu.Unlock()
 	n := min(max, len(r.lines))
 	b.Values = append(b.Values, r.lines[:n]...)
-	r.lines = append(r.lines[:0], r.lines[n:]...)
+	for _, line := range r.lines[:n] {
+		r.bytes -= len(line)
+	}
+	r.lines = slices.Delete(r.lines, 0, n)
 	if n > 0 {
 		r.room.Broadcast()
 		return r.split.ID, source.More, nil
@@ -218,8 +234,6 @@ func (r *socketReader) Snapshot(uint64) ([]source.Split, error) {
 	}
 	return []source.Split{*r.split}, nil
 }
-
-func (r *socketReader) Event([]byte) error { return nil }
 
 func (r *socketReader) Close() error {
 	r.mu.Lock()

@@ -4,6 +4,8 @@ package reading
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"goflink/core/eventtime"
 	"goflink/core/source"
@@ -21,14 +23,24 @@ func Source[T any](src source.Source[T], strategy *eventtime.Strategy[T]) operat
 	})
 }
 
+// Ingesting is Source with the time of reading as timestamps (R50), and watermarks right behind it.
+func Ingesting[T any](src source.Source[T]) operator.Factory {
+	return operator.FactoryFunc(func() (operator.Operator, error) {
+		return &sourceOp[T]{src: src, ingest: true}, nil
+	})
+}
+
 type sourceOp[T any] struct {
 	src      source.Source[T]
 	strategy *eventtime.Strategy[T]
+	ingest   bool
 	rt       operator.Runtime
 	out      stream.Receiver[T]
 	reader   source.Reader[T]
 	splits   state.OperatorList[source.Split]
-	marks    *splitWatermarks[T]
+	timing   timing[T]
+	interval time.Duration
+	cancel   func()
 	b        stream.Batch[T]
 }
 
@@ -48,21 +60,55 @@ func (s *sourceOp[T]) Open(rt operator.Runtime) (err error) {
 	if err != nil {
 		return err
 	}
-	if s.strategy != nil {
-		if s.marks, err = newSplitWatermarks(rt, *s.strategy, s.out); err != nil {
+	switch {
+	case s.ingest:
+		s.timing = newIngestion(rt, s.out)
+	case s.strategy != nil:
+		s.timing = newSplitWatermarks(rt, *s.strategy, s.out)
+	default:
+		s.timing = untimed[T]{s.out}
+	}
+	if s.ingest || s.strategy != nil {
+		if s.interval, err = autoWatermarkInterval(rt); err != nil {
 			return err
 		}
+		s.schedule()
 	}
 	if s.reader, err = s.src.NewReader(readerContext[T]{s}); err != nil {
 		return err
 	}
-	if restored := s.splits.Get(); len(restored) > 0 {
-		return s.reader.AddSplits(restored)
-	}
-	return nil
+	return s.addSplits(s.splits.Get())
 }
 
 var splitState = state.ListOf[source.Split]("splits")
+
+// schedule asks for periodic watermarks.
+func (s *sourceOp[T]) schedule() {
+	if s.interval <= 0 {
+		return
+	}
+	s.cancel = s.rt.At(s.rt.Now()+max(1, s.interval.Milliseconds()), func() error {
+		s.schedule()
+		return s.timing.periodic()
+	})
+}
+
+func (s *sourceOp[T]) stopTimer() {
+	if s.cancel != nil {
+		s.cancel()
+		s.cancel = nil
+	}
+}
+
+func (s *sourceOp[T]) addSplits(splits []source.Split) error {
+	if len(splits) == 0 {
+		return nil
+	}
+	for i := range splits {
+		s.timing.splitAdded(splits[i].ID)
+	}
+	return s.reader.AddSplits(splits)
+}
 
 func (s *sourceOp[T]) Input(int) any { return nil }
 
@@ -74,14 +120,14 @@ func (s *sourceOp[T]) Poll(max int) (operator.PollStatus, error) {
 		return operator.PollEnd, err
 	}
 	if len(s.b.Values) > 0 {
-		if s.marks != nil {
-			err = s.marks.batch(split, &s.b)
-		} else {
-			err = s.out.Batch(&s.b)
-		}
+		err = s.timing.batch(split, &s.b)
 	}
-	if err == nil && status == source.SplitEnd && s.marks != nil {
-		err = s.marks.splitEnded(split)
+	if err == nil && status == source.SplitEnd {
+		err = s.timing.splitEnded(split)
+	}
+	if int(status) >= len(pollStatus) {
+		return operator.PollEnd, fmt.Errorf("the reader answered Poll with the status %d, "+
+			"which there is not", status)
 	}
 	return pollStatus[status], err
 }
@@ -109,7 +155,7 @@ func (s *sourceOp[T]) CoordinatorEvent(event []byte) error {
 		return err
 	}
 	if len(m.Splits) > 0 {
-		err = s.reader.AddSplits(m.Splits)
+		err = s.addSplits(m.Splits)
 	}
 	if err == nil && m.NoMore {
 		err = s.reader.NoMoreSplits()
@@ -131,16 +177,15 @@ func (s *sourceOp[T]) CheckpointAborted(uint64) error { return nil }
 
 // Finish brings event time to its end.
 func (s *sourceOp[T]) Finish() error {
-	if s.marks != nil {
-		s.marks.close()
+	s.stopTimer()
+	if err := s.timing.finish(); err != nil {
+		return err
 	}
 	return s.out.Watermark(stream.MaxWatermark)
 }
 
 func (s *sourceOp[T]) Close() error {
-	if s.marks != nil {
-		s.marks.close()
-	}
+	s.stopTimer()
 	if s.reader == nil {
 		return nil
 	}

@@ -3,6 +3,7 @@ package reading
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -15,6 +16,8 @@ import (
 const (
 	// DefaultTextSplitBytes is the length of the parts that a text file is read in.
 	DefaultTextSplitBytes = 32 << 20
+	// DefaultMaxLineBytes bounds a line where nothing else is said.
+	DefaultMaxLineBytes = 64 << 20
 	// MaxTextFiles bounds the files that one source reads.
 	MaxTextFiles = 1_000_000
 )
@@ -30,6 +33,8 @@ type TextFile struct {
 	Path string
 	// SplitBytes is the length of parts; 0 means DefaultTextSplitBytes.
 	SplitBytes int64
+	// MaxLineBytes is the length of the longest line that is read; 0 means DefaultMaxLineBytes.
+	MaxLineBytes int
 }
 
 var _ source.Source[string] = TextFile{}
@@ -58,7 +63,7 @@ func (s textSplit) split(id string) (source.Split, error) {
 // NewEnumerator lists the files and divides them into parts.
 func (t TextFile) NewEnumerator(ctx source.EnumeratorContext, restored []byte) (
 	source.Enumerator, error) {
-	return newPool(ctx, restored, func() ([]source.Split, error) { return t.discover() })
+	return newFindingPool(ctx, restored, t.discover)
 }
 
 // Check says what is wrong with the path, for errors before a job is submitted.
@@ -69,6 +74,9 @@ func (t TextFile) Check(ctx context.Context) error {
 
 // list returns the files with their sizes, sorted by path.
 func (t TextFile) list(ctx context.Context) ([]filesystem.Info, error) {
+	if t.Files == nil {
+		return nil, errors.New("text file: the source has no file systems to find files in")
+	}
 	fs, p, err := t.Files.Find(ctx, t.Path)
 	if err != nil {
 		return nil, fmt.Errorf("text file: %w", err)
@@ -113,8 +121,8 @@ func listDir(ctx context.Context, fs filesystem.FileSystem, dir, pattern string)
 	return files, nil
 }
 
-func (t TextFile) discover() ([]source.Split, error) {
-	files, err := t.list(context.Background())
+func (t TextFile) discover(ctx context.Context) ([]source.Split, error) {
+	files, err := t.list(ctx)
 	if err != nil {
 		return nil, err
 	}

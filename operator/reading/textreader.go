@@ -16,17 +16,24 @@ import (
 )
 
 const (
-	// MaxLineBytes bounds a line.
-	MaxLineBytes = 64 << 20
 	// textBufferBytes is how much is read at once.
 	textBufferBytes = 256 << 10
+	// textChunkBytes is how much text of neighbouring lines is allocated together. Who keeps a part of a
+	// line keeps the whole allocation, so it must be small.
+	textChunkBytes = 256
 	// wholeFile is the end of a part that reaches to the end of its file.
 	wholeFile = math.MaxInt64
 )
 
 // NewReader makes a reader of parts of files.
 func (t TextFile) NewReader(ctx source.ReaderContext) (source.Reader[string], error) {
-	return &textReader{puller: puller{ctx: ctx}, t: t}, nil
+	limit := t.MaxLineBytes
+	if limit <= 0 {
+		limit = DefaultMaxLineBytes
+	}
+	// One byte more for the end of the line.
+	in := lines{max: limit + 1, buf: make([]byte, min(limit+1, textBufferBytes))}
+	return &textReader{puller: puller{ctx: ctx}, t: t, in: in}, nil
 }
 
 // textReader reads one part after the other.
@@ -66,19 +73,18 @@ func (r *textReader) Poll(b *stream.Batch[string], max int) (string, source.Stat
 			return s.id, source.End, fmt.Errorf("text file %s: %w", s.Path, err)
 		}
 	}
-	for range max {
-		line, ok, err := r.in.next(s)
-		if err != nil {
-			return s.id, source.End, fmt.Errorf("text file %s, byte %d: %w", s.Path, s.Next, err)
-		}
-		if !ok {
-			id := s.id
-			r.open = r.open[1:]
-			return id, source.SplitEnd, r.in.close()
-		}
-		b.Values = append(b.Values, string(line))
+	var ended bool
+	var err error
+	b.Values, ended, err = r.in.read(b.Values, s, max)
+	if err != nil {
+		return s.id, source.End, fmt.Errorf("text file %s, byte %d: %w", s.Path, s.Next, err)
 	}
-	return s.id, source.More, nil
+	if !ended {
+		return s.id, source.More, nil
+	}
+	id := s.id
+	r.open = r.open[1:]
+	return id, source.SplitEnd, r.in.close()
 }
 
 // begin opens the file at the part's position; in the middle of a line it skips the rest of it.
@@ -98,9 +104,8 @@ func (r *textReader) begin(s *textTask) error {
 		return nil
 	}
 	// The byte before decides: if it ends a line, this part begins with a whole one.
-	if err := r.in.rewindOne(s); err != nil {
-		return err
-	}
+	r.in.at--
+	s.Next--
 	s.Middle = false
 	_, _, err = r.in.line(s)
 	return err
@@ -128,8 +133,7 @@ func (r *textReader) Snapshot(uint64) ([]source.Split, error) {
 	return splits, nil
 }
 
-func (r *textReader) Event([]byte) error { return nil }
-func (r *textReader) Close() error       { return r.in.close() }
+func (r *textReader) Close() error { return r.in.close() }
 
 // lines reads the lines of a file.
 type lines struct {
@@ -138,6 +142,10 @@ type lines struct {
 	src io.Reader
 	at  int64 // position in f of the next read, of a file that is not packed
 	buf []byte
+	// ends are the lengths of the lines of a chunk.
+	ends []int
+	// max is the largest size of buf: of a line with its end.
+	max int
 	// buf[from:to] is read and not used.
 	from, to int
 	eof      bool
@@ -146,11 +154,7 @@ type lines struct {
 func (l *lines) isOpen() bool { return l.f != nil }
 
 func (l *lines) open(f filesystem.File, packed bool, at int64) error {
-	buf := l.buf
-	if buf == nil {
-		buf = make([]byte, textBufferBytes)
-	}
-	*l = lines{f: f, buf: buf, at: at}
+	*l = lines{f: f, buf: l.buf, ends: l.ends, max: l.max, at: at}
 	if !packed {
 		return nil
 	}
@@ -174,19 +178,57 @@ func (l *lines) close() error {
 	return f.Close()
 }
 
-// rewindOne makes the byte before the position the next one.
-func (l *lines) rewindOne(s *textTask) error {
-	l.at--
-	s.Next--
-	return nil
+// read appends up to max lines that begin in the part to dst; ended says that there are no more.
+func (l *lines) read(dst []string, s *textTask, max int) (out []string, ended bool, err error) {
+	for s.Next < s.End {
+		if max <= 0 {
+			return dst, false, nil
+		}
+		had := len(dst)
+		if dst = l.chunk(dst, s, max); len(dst) == had {
+			line, ok, err := l.line(s)
+			if err != nil {
+				return dst, false, err
+			}
+			if !ok {
+				return dst, true, nil
+			}
+			dst = append(dst, string(line))
+		}
+		max -= len(dst) - had
+	}
+	return dst, true, nil
 }
 
-// next returns the next line that begins in the part; ok is false at its end.
-func (l *lines) next(s *textTask) (line []byte, ok bool, err error) {
-	if s.Next >= s.End {
-		return nil, false, nil
+// chunk appends whole lines of the buffer: one, or several that lie in textChunkBytes and share one
+// allocation.
+func (l *lines) chunk(dst []string, s *textTask, max int) []string {
+	begin, at, next := l.from, l.from, s.Next
+	l.ends = l.ends[:0]
+	for len(l.ends) < max && next < s.End {
+		i := bytes.IndexByte(l.buf[at:l.to], '\n')
+		if i < 0 || at+i-begin >= textChunkBytes && len(l.ends) > 0 {
+			break
+		}
+		at, next = at+i+1, next+int64(i+1)
+		l.ends = append(l.ends, i)
 	}
-	return l.line(s)
+	if len(l.ends) == 0 {
+		return dst
+	}
+	rest := string(l.buf[begin : at-1])
+	for k, i := range l.ends {
+		line := rest[:i]
+		if i > 0 && line[i-1] == '\r' {
+			line = line[:i-1]
+		}
+		dst = append(dst, line)
+		if k < len(l.ends)-1 {
+			rest = rest[i+1:]
+		}
+	}
+	l.from, s.Next = at, next
+	return dst
 }
 
 // line returns the next line without its end; it is valid until the next call.
@@ -228,10 +270,10 @@ func (l *lines) fill() error {
 		l.from = 0
 	}
 	if l.to == len(l.buf) {
-		if len(l.buf) >= MaxLineBytes {
-			return fmt.Errorf("a line is longer than %d bytes", MaxLineBytes)
+		if len(l.buf) >= l.max {
+			return fmt.Errorf("the line is longer than %d bytes, the limit of this source", l.max-1)
 		}
-		l.buf = append(l.buf, make([]byte, len(l.buf))...)
+		l.buf = append(l.buf, make([]byte, min(len(l.buf), l.max-len(l.buf)))...)
 	}
 	var n int
 	var err error
