@@ -16,8 +16,9 @@ type Parameters struct {
 	order  []string
 }
 
-// ParametersFromArgs reads "--name value", "-name value" and "--name=value"; a name that is followed
-// by another name or nothing has the value "". Anything else is an error that names the argument.
+// ParametersFromArgs reads "--name value", "-name value" and "--name=value"; a name that is
+// followed by another name or nothing has the value "". Anything else is an error that names the
+// argument.
 func ParametersFromArgs(args []string) (Parameters, error) {
 	p := Parameters{values: map[string]string{}}
 	for i := 0; i < len(args); i++ {

@@ -29,9 +29,9 @@ func FromSequence(env *Environment, first, last int64) *Stream[int64] {
 		Value: func(n int64) int64 { return n }}, nil, "Sequence")
 }
 
-// TextFile makes a stream of the lines of a text file, of the files in a directory, or of those that
-// a pattern matches; .gz files are unpacked. Files are read in parallel. A path that does not exist
-// is a mistake in the program.
+// TextFile makes a stream of the lines of a text file, of the files in a directory, or of those
+// that a pattern matches; .gz files are unpacked. Files are read in parallel. A path that does
+// not exist is a mistake in the program.
 func TextFile(env *Environment, path string) *Stream[string] {
 	src := reading.TextFile{Files: env.files, Path: path}
 	env.fail(src.Check(env.ctx))

@@ -101,8 +101,8 @@ func (l *launch) executed() {
 	}
 }
 
-// LoadConfig reads the configuration file of FLINK_CONF_DIR: config.yaml or flink-conf.yaml. Without
-// the variable the configuration is empty.
+// LoadConfig reads the configuration file of FLINK_CONF_DIR: config.yaml or flink-conf.yaml.
+// Without the variable the configuration is empty.
 func LoadConfig() (*config.Configuration, error) {
 	dir := os.Getenv("FLINK_CONF_DIR")
 	if dir == "" {

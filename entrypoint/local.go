@@ -59,8 +59,8 @@ func (c cancelling) Wait(ctx context.Context) (job.Result, error) {
 	return c.Client.Wait(rest)
 }
 
-// startLocal starts a MiniCluster: TaskManagers with the configured number of slots, or with as many as
-// the job needs.
+// startLocal starts a MiniCluster: TaskManagers with the configured number of slots, or with as
+// many as the job needs.
 func startLocal(conf *config.Configuration, files *filesystem.Registry,
 	j *graph.JobGraph) (*minicluster.Cluster, error) {
 	slots, set, err := config.Lookup(conf, config.TaskManagerNumberOfTaskSlots)

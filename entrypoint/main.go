@@ -126,9 +126,9 @@ func report(err error) {
 	}
 }
 
-// Run runs a program on a MiniCluster of its own, made when the first job is executed, and waits for
-// it. It is what tests of user programs call. conf may be nil. When ctx ends, running jobs are
-// cancelled.
+// Run runs a program on a MiniCluster of its own, made when the first job is executed, and waits
+// for it. It is what tests of user programs call. conf may be nil. When ctx ends, running jobs
+// are cancelled.
 func Run(ctx context.Context, program Program, args []string, conf *config.Configuration) error {
 	if conf == nil {
 		conf = config.New()

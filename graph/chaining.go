@@ -20,7 +20,8 @@ type chain struct {
 	index map[*StreamNode]int
 }
 
-// chains divides the graph into chains, ordered by their heads: a producer comes before its consumers.
+// chains divides the graph into chains, ordered by their heads: a producer comes before its
+// consumers.
 func (g *StreamGraph) chains() ([]*chain, map[*StreamNode]int) {
 	var all []*chain
 	of := map[*StreamNode]int{}

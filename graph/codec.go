@@ -100,8 +100,8 @@ func (j *JobGraph) checkVertex(i int) error {
 	return nil
 }
 
-// Differs names the first difference between the graph that a job was submitted with and the one that
-// the same program built here; it is empty if there is none.
+// Differs names the first difference between the graph that a job was submitted with and the one
+// that the same program built here; it is empty if there is none.
 func Differs(submitted, built *JobGraph) string {
 	if submitted.Fingerprint == built.Fingerprint {
 		return ""

@@ -66,8 +66,8 @@ type RestoreSettings struct {
 type Vertex struct {
 	ID   id.Vertex
 	Name string
-	// Nodes are the operators of the chain; the head is first, and a node comes before those that it
-	// feeds.
+	// Nodes are the operators of the chain; the head is first, and a node comes before those that
+	// it feeds.
 	Nodes          []Node
 	Parallelism    int
 	MaxParallelism int
@@ -140,8 +140,8 @@ type Edge struct {
 	KeepAligned bool `json:",omitempty"`
 }
 
-// Code is the part of a program that cannot be serialised: found by the ids of stream nodes and edges,
-// which are the same wherever the program is built.
+// Code is the part of a program that cannot be serialised: found by the ids of stream nodes and
+// edges, which are the same wherever the program is built.
 type Code struct {
 	Nodes map[int]NodeCode
 	Edges map[int]EdgeCode

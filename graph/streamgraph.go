@@ -267,8 +267,9 @@ func (e *StreamEdge) pattern() Pattern {
 	return AllToAll
 }
 
-// keepsAligned reports whether unaligned barriers wait on this edge as aligned ones do: channel state
-// of a point-wise, broadcast or custom edge could not be handed to another number of subtasks.
+// keepsAligned reports whether unaligned barriers wait on this edge as aligned ones do: channel
+// state of a point-wise, broadcast or custom edge could not be handed to another number of
+// subtasks.
 func (e *StreamEdge) keepsAligned() bool {
 	return slices.Contains([]Partitioning{Forward, Rescale, Broadcast, Custom}, e.Partitioning)
 }

@@ -2,8 +2,8 @@ package operator
 
 import "goflink/core/stream"
 
-// OutputType is what the runtime needs to know of the records of an output; operator/routing makes it
-// where the record type is known.
+// OutputType is what the runtime needs to know of the records of an output; operator/routing
+// makes it where the record type is known.
 type OutputType interface {
 	stream.AnyType
 	// FanOut returns a stream.Receiver of the type that hands each element to all receivers.

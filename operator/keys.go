@@ -8,8 +8,8 @@ import (
 	"goflink/core/typeinfo"
 )
 
-// KeyReader takes the keys of batches: their canonical bytes and hashes, side by side with the records.
-// What it returns is valid until its next call. One goroutine uses it.
+// KeyReader takes the keys of batches: their canonical bytes and hashes, side by side with the
+// records. What it returns is valid until its next call. One goroutine uses it.
 type KeyReader[T, K any] struct {
 	selector func(T) K
 	key      *typeinfo.Key[K]

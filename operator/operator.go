@@ -3,10 +3,10 @@
 //
 //	exchange ──▶ Input(0) of the head ─▶ operator ─▶ … ─▶ tail ──▶ exchange
 //
-// Elements are handed on by function call: each operator gets, at Open, the receivers of its outputs
-// and calls them. Between two steps of a task nothing is buffered inside a chain: an operator hands
-// on all that it emits before its Batch, Watermark or timer call returns. So a barrier, which
-// the task handles between steps, finds all records before it behind it.
+// Elements are handed on by function call: each operator gets, at Open, the receivers of its
+// outputs and calls them. Between two steps of a task nothing is buffered inside a chain: an
+// operator hands on all that it emits before its Batch, Watermark or timer call returns. So a
+// barrier, which the task handles between steps, finds all records before it behind it.
 //
 // All methods of an operator are called by its task's goroutine. Work elsewhere (asynchronous
 // calls, reading threads) comes back through Runtime.Mail.
@@ -44,8 +44,9 @@ type Operator interface {
 	Open(rt Runtime) error
 	// Input returns input i as a stream.Receiver of the input's record type. Sources have none.
 	Input(i int) any
-	// Finish is called when all inputs have ended: emit what is still held back. The last watermark
-	// has come before it, unless the job is being stopped without drain (then Finish is not called).
+	// Finish is called when all inputs have ended: emit what is still held back. The last
+	// watermark has come before it, unless the job is being stopped without drain (then Finish is
+	// not called).
 	Finish() error
 	// Close releases resources; it is called exactly once, also after errors and on cancel, and
 	// also when Open failed.
@@ -177,9 +178,10 @@ type Drainer interface {
 	Drained() bool
 }
 
-// Lingerer is implemented by operators that may have work left after Finish, such as a commit that is
-// to be repeated: the task does not end while Lingers is true, and the operator's timers go on until
-// then. The task asks after each timer, mail that a checkpoint brings, and at the end of its inputs.
+// Lingerer is implemented by operators that may have work left after Finish, such as a commit
+// that is to be repeated: the task does not end while Lingers is true, and the operator's timers
+// go on until then. The task asks after each timer, mail that a checkpoint brings, and at the end
+// of its inputs.
 type Lingerer interface {
 	Lingers() bool
 }

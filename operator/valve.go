@@ -2,9 +2,10 @@ package operator
 
 import "goflink/core/stream"
 
-// Valve joins the watermarks and statuses of several channels or inputs: the watermark is the minimum
-// over the active ones and never goes back (R58), and all idle make the whole idle. A channel that
-// becomes active again counts only once it caught up with the watermark that was passed on.
+// Valve joins the watermarks and statuses of several channels or inputs: the watermark is the
+// minimum over the active ones and never goes back (R58), and all idle make the whole idle. A
+// channel that becomes active again counts only once it caught up with the watermark that was
+// passed on.
 type Valve struct {
 	in     []valveInput
 	out    int64
@@ -29,7 +30,8 @@ func NewValve(n int) *Valve {
 // Last is the watermark passed on last, or stream.MinWatermark.
 func (v *Valve) Last() int64 { return v.out }
 
-// Watermark takes a watermark of input i and returns the joint one; grown is false if it is the same.
+// Watermark takes a watermark of input i and returns the joint one; grown is false if it is the
+// same.
 func (v *Valve) Watermark(i int, w int64) (joint int64, grown bool) {
 	in := &v.in[i]
 	if in.status == stream.Idle || w <= in.watermark {
@@ -57,8 +59,8 @@ func (v *Valve) advance() (int64, bool) {
 	return low, true
 }
 
-// Status takes the status of input i. changed says that the joint status changed to status; grown that
-// the watermark grew to joint, which is to be handed on before the status.
+// Status takes the status of input i. changed says that the joint status changed to status; grown
+// that the watermark grew to joint, which is to be handed on before the status.
 func (v *Valve) Status(i int, s stream.Status) (status stream.Status, changed bool,
 	joint int64, grown bool) {
 	in := &v.in[i]

@@ -1,5 +1,5 @@
-// Command flink-nomad runs programs of this engine: in this process, and on clusters that it obtains
-// from Nomad.
+// Command flink-nomad runs programs of this engine: in this process, and on clusters that it
+// obtains from Nomad.
 package main
 
 import "goflink/entrypoint/cli"

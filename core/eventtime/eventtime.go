@@ -69,8 +69,8 @@ func (s Strategy[T]) WithIdleness(timeout time.Duration) Strategy[T] {
 }
 
 // BoundedOutOfOrderness makes periodic watermarks that lag the highest timestamp seen by delay:
-// watermark = timestamp − delay − 1 ms, which says that a record at timestamp − delay may still come
-// (R53, R54: a window ending at e fires when the highest timestamp − delay ≥ e).
+// watermark = timestamp − delay − 1 ms, which says that a record at timestamp − delay may still
+// come (R53, R54: a window ending at e fires when the highest timestamp − delay ≥ e).
 func BoundedOutOfOrderness[T any](delay time.Duration) Strategy[T] {
 	return Strategy[T]{New: func() Generator[T] {
 		return &bounded[T]{delay: delay.Milliseconds(), highest: stream.MinWatermark}

@@ -26,9 +26,9 @@ func Hash(key []byte) uint64 { return xxh3.Hash(key) }
 // HashString is Hash of the bytes of s, without a copy.
 func HashString(s string) uint64 { return xxh3.HashString(s) }
 
-// Of returns the key group of a key with the given Hash, in [0, maxParallelism). The hash is mixed
-// once more (the 32-bit finaliser of MurmurHash3, as Flink mixes its hash codes) and scaled, so that
-// key groups do not correlate with the bits that hash tables use.
+// Of returns the key group of a key with the given Hash, in [0, maxParallelism). The hash is
+// mixed once more (the 32-bit finaliser of MurmurHash3, as Flink mixes its hash codes) and
+// scaled, so that key groups do not correlate with the bits that hash tables use.
 func Of(hash uint64, maxParallelism int) int {
 	h := uint32(hash>>32) ^ uint32(hash)
 	h ^= h >> 16

@@ -1,5 +1,5 @@
-// Package source is the contract of sources (R37): a source is split into parts that readers read in
-// the tasks, and that an enumerator on the JobMaster's side finds and hands out.
+// Package source is the contract of sources (R37): a source is split into parts that readers read
+// in the tasks, and that an enumerator on the JobMaster's side finds and hands out.
 package source
 
 import (

@@ -19,7 +19,8 @@ import (
 const (
 	// NoTimestamp is the timestamp of a record that has none.
 	NoTimestamp int64 = math.MinInt64
-	// MaxBatchRecords bounds the records of one batch: what one exchange element or one step can be.
+	// MaxBatchRecords bounds the records of one batch: what one exchange element or one step can
+	// be.
 	MaxBatchRecords = 1024
 	// MaxBatchBytes bounds the estimated memory of one batch (a batch of one record may be larger).
 	MaxBatchBytes = 64 << 10
@@ -165,7 +166,8 @@ type Control interface {
 	// Watermark says that no record with a timestamp at or before w will follow, late ones apart.
 	// Watermarks grow strictly.
 	Watermark(w int64) error
-	// Status says that the stream becomes idle, so that it holds back no watermark, or active again.
+	// Status says that the stream becomes idle, so that it holds back no watermark, or active
+	// again.
 	Status(s Status) error
 	// Latency takes a latency marker.
 	Latency(m LatencyMarker) error

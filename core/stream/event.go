@@ -31,7 +31,8 @@ func (s Status) String() string {
 	return "active"
 }
 
-// LatencyMarker travels with the records from a source to measure their way (metrics.latency.interval).
+// LatencyMarker travels with the records from a source to measure their way
+// (metrics.latency.interval).
 type LatencyMarker struct {
 	// Emitted is the time of its emission in milliseconds since the epoch.
 	Emitted int64

@@ -9,8 +9,8 @@ import (
 	"goflink/core/typeinfo"
 )
 
-// Type is what exchanges need to know of records of type T: their serializer, and a pool of batches.
-// It is safe for concurrent use; one Type serves all streams of T in a process.
+// Type is what exchanges need to know of records of type T: their serializer, and a pool of
+// batches. It is safe for concurrent use; one Type serves all streams of T in a process.
 type Type[T any] struct {
 	info     *typeinfo.Type[T]
 	pointers bool

@@ -1,5 +1,5 @@
-// Package cli is the command line behind flink-yarn and flink-nomad: actions and options are those of
-// Flink's own command line where it has them.
+// Package cli is the command line behind flink-yarn and flink-nomad: actions and options are
+// those of Flink's own command line where it has them.
 package cli
 
 import (

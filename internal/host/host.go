@@ -22,8 +22,8 @@ type Host interface {
 	Go(name string, f func())
 	// NewActor returns an actor: a queue of calls that run one at a time.
 	NewActor(name string) Actor
-	// Drive steps s until it is done and then calls done. wake makes it step again after Blocked; any
-	// goroutine may call it, at any time.
+	// Drive steps s until it is done and then calls done. wake makes it step again after Blocked;
+	// any goroutine may call it, at any time.
 	Drive(name string, s Stepper, done func()) (wake func())
 	// StepLimit returns how many of n records a step may take at most. The real host returns n; the
 	// simulated one varies it.

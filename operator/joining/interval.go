@@ -94,8 +94,8 @@ type ProcessJoinFunction[K, L, R, Out any] interface {
 	ProcessElement(left L, right R, ctx *Context[K], out *operator.Emitter[Out]) error
 }
 
-// IntervalJoin returns the factory of an interval join; input 0 is the left stream. create makes the
-// function, once per subtask and attempt.
+// IntervalJoin returns the factory of an interval join; input 0 is the left stream. create makes
+// the function, once per subtask and attempt.
 func IntervalJoin[K, L, R, Out any](s Interval[K, L, R],
 	create func() ProcessJoinFunction[K, L, R, Out],
 ) (operator.Factory, error) {

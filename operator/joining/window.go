@@ -59,8 +59,9 @@ func CoGroup[K any, W windowing.Window, L, R, Out any](
 	})
 }
 
-// Join returns the factory of the window operator that emits join of each pair of a left and a right
-// record in one window of one key (R38); the streams must be tagged and united. join is pure.
+// Join returns the factory of the window operator that emits join of each pair of a left and a
+// right record in one window of one key (R38); the streams must be tagged and united. join is
+// pure.
 func Join[K any, W windowing.Window, L, R, Out any](
 	s windowing.Spec[tuple.Either[L, R], K, W], join func(left L, right R) Out,
 ) (operator.Factory, error) {

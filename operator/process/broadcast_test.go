@@ -67,8 +67,8 @@ func (scaling) ProcessBroadcastElement(r rule, ctx *process.BroadcastContext,
 	return keepRule(r, ctx)
 }
 
-// TestBroadcastProcess: R63: rules that are broadcast change the later outputs of every subtask, and
-// survive restores and other parallelism.
+// TestBroadcastProcess: R63: rules that are broadcast change the later outputs of every subtask,
+// and survive restores and other parallelism.
 func TestBroadcastProcess(t *testing.T) {
 	f := process.BroadcastProcess(
 		func() process.BroadcastProcessFunction[wordCount, rule, string] { return scaling{} },
@@ -218,8 +218,8 @@ func (f *totals) OnTimer(at int64, ctx *process.BroadcastTimerContext[string],
 	return err
 }
 
-// TestKeyedBroadcastProcess: R63: the broadcast side visits the state of all keys; the data side has
-// state, timers and reads the rules.
+// TestKeyedBroadcastProcess: R63: the broadcast side visits the state of all keys; the data side
+// has state, timers and reads the rules.
 func TestKeyedBroadcastProcess(t *testing.T) {
 	f := process.KeyedBroadcastProcess(byWord(t),
 		func() process.KeyedBroadcastProcessFunction[string, wordCount, rule, string] {

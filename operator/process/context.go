@@ -53,8 +53,8 @@ func (c *FunctionContext) Metrics() operator.Metrics { return c.rt.Metrics() }
 // Now is the processing time in milliseconds since the epoch. Any goroutine may call it.
 func (c *FunctionContext) Now() int64 { return c.rt.Now() }
 
-// Watermark is the operator's current watermark, or stream.MinWatermark. Functions without a context
-// per record (maps, filters) see none.
+// Watermark is the operator's current watermark, or stream.MinWatermark. Functions without a
+// context per record (maps, filters) see none.
 func (c *FunctionContext) Watermark() int64 { return c.scope.watermark }
 
 // Accumulators are this subtask's shares of values that the job's result holds. The names are those

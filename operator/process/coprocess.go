@@ -19,8 +19,8 @@ type KeyedCoProcessFunction[K, In1, In2, Out any] interface {
 	ProcessElement2(v In2, ctx *KeyedContext[K], out *operator.Emitter[Out]) error
 }
 
-// KeyedCoProcess returns the factory of an operator that runs a KeyedCoProcessFunction; create makes
-// it, once per subtask and attempt.
+// KeyedCoProcess returns the factory of an operator that runs a KeyedCoProcessFunction; create
+// makes it, once per subtask and attempt.
 func KeyedCoProcess[K, In1, In2, Out any](first KeyBy[In1, K], second KeyBy[In2, K],
 	create func() KeyedCoProcessFunction[K, In1, In2, Out],
 ) operator.Factory {

@@ -43,9 +43,9 @@ func Sum[T, K any](by KeyBy[T, K], info *typeinfo.Type[T], field string) (operat
 	}), nil
 }
 
-// Min returns the factory of a rolling minimum: for each record it emits the key's first record with
-// the least value so far in the field. Fields are named as for Sum; numbers, strings, bools and
-// times have an order, in which NaN is the greatest number.
+// Min returns the factory of a rolling minimum: for each record it emits the key's first record
+// with the least value so far in the field. Fields are named as for Sum; numbers, strings, bools
+// and times have an order, in which NaN is the greatest number.
 func Min[T, K any](by KeyBy[T, K], info *typeinfo.Type[T], field string) (operator.Factory, error) {
 	return extremeField(by, info, field, "min", -1)
 }
@@ -55,8 +55,8 @@ func Max[T, K any](by KeyBy[T, K], info *typeinfo.Type[T], field string) (operat
 	return extremeField(by, info, field, "max", 1)
 }
 
-// MinBy returns the factory of an operator that emits, for each record, that of the key's records so
-// far whose field is least; ties says which one of several.
+// MinBy returns the factory of an operator that emits, for each record, that of the key's records
+// so far whose field is least; ties says which one of several.
 func MinBy[T, K any](by KeyBy[T, K], info *typeinfo.Type[T], field string, ties Ties,
 ) (operator.Factory, error) {
 	return extremeRecord(by, info, field, "minBy", -1, ties)

@@ -5,8 +5,8 @@ import (
 	"goflink/operator"
 )
 
-// ForEach returns the factory of a sink that calls f with each record. f is pure as far as the engine is
-// concerned: it may be called by several subtasks at once, and again after a restart.
+// ForEach returns the factory of a sink that calls f with each record. f is pure as far as the
+// engine is concerned: it may be called by several subtasks at once, and again after a restart.
 func ForEach[T any](f func(T)) operator.Factory {
 	return operator.FactoryFunc(func() (operator.Operator, error) {
 		return &forEachOp[T]{f: f}, nil

@@ -46,8 +46,8 @@ type TimerFunction[K, Out any] interface {
 	OnTimer(timestamp int64, ctx *OnTimerContext[K], out *operator.Emitter[Out]) error
 }
 
-// KeyedProcess returns the factory of an operator that runs a KeyedProcessFunction; create makes it,
-// once per subtask and attempt.
+// KeyedProcess returns the factory of an operator that runs a KeyedProcessFunction; create makes
+// it, once per subtask and attempt.
 func KeyedProcess[K, In, Out any](by KeyBy[In, K],
 	create func() KeyedProcessFunction[K, In, Out],
 ) operator.Factory {

@@ -43,8 +43,8 @@ var (
 	_ Outputs         = (*BroadcastTimerContext[int])(nil)
 )
 
-// KeyedBroadcastProcessFunction handles a keyed stream with the help of a broadcast one (R63). If it
-// sets timers it is a BroadcastTimerFunction.
+// KeyedBroadcastProcessFunction handles a keyed stream with the help of a broadcast one (R63). If
+// it sets timers it is a BroadcastTimerFunction.
 type KeyedBroadcastProcessFunction[K, In, B, Out any] interface {
 	// ProcessElement handles a record of the data side; what it emits gets v's timestamp.
 	ProcessElement(v In, ctx *KeyedReadOnlyContext[K], out *operator.Emitter[Out]) error
@@ -58,9 +58,9 @@ type BroadcastTimerFunction[K, Out any] interface {
 	OnTimer(timestamp int64, ctx *BroadcastTimerContext[K], out *operator.Emitter[Out]) error
 }
 
-// KeyedBroadcastProcess returns the factory of an operator that runs a KeyedBroadcastProcessFunction
-// with the given states; input 0 is keyed, input 1 is the broadcast side. create makes the
-// function, once per subtask and attempt.
+// KeyedBroadcastProcess returns the factory of an operator that runs a
+// KeyedBroadcastProcessFunction with the given states; input 0 is keyed, input 1 is the broadcast
+// side. create makes the function, once per subtask and attempt.
 func KeyedBroadcastProcess[K, In, B, Out any](by KeyBy[In, K],
 	create func() KeyedBroadcastProcessFunction[K, In, B, Out], states ...BroadcastState,
 ) operator.Factory {
@@ -156,9 +156,10 @@ func (o *keyedBroadcastOp[K, In, B, Out]) broadcastElements(b *stream.Batch[B]) 
 	return o.flush()
 }
 
-// ApplyToValues calls f for each key of this subtask that has a value in the state that d describes,
-// with that key as the current one (Flink's applyToKeyedState). f may change or clear the value. The
-// keys are copied first: it takes memory for all of them. States with a time to live are refused.
+// ApplyToValues calls f for each key of this subtask that has a value in the state that d
+// describes, with that key as the current one (Flink's applyToKeyedState). f may change or clear
+// the value. The keys are copied first: it takes memory for all of them. States with a time to
+// live are refused.
 func ApplyToValues[K, V any](ctx *KeyedBroadcastContext[K], d state.ValueDescriptor[V],
 	f func(key K, s state.Value[V]) error,
 ) error {

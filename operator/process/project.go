@@ -11,10 +11,10 @@ import (
 	"goflink/operator"
 )
 
-// Project returns the factory of an operator that makes an Out of each T by copying fields (R38). With
-// names, the i-th field of Out gets the field of T with the i-th name; the names are those of
-// typeinfo.Type.Field or positions of a tuple's fields. Without, each field of Out gets the field
-// of T with its name. Types must be equal; that is checked here.
+// Project returns the factory of an operator that makes an Out of each T by copying fields (R38).
+// With names, the i-th field of Out gets the field of T with the i-th name; the names are those
+// of typeinfo.Type.Field or positions of a tuple's fields. Without, each field of Out gets the
+// field of T with its name. Types must be equal; that is checked here.
 func Project[T, Out any](names ...string) (operator.Factory, error) {
 	in, err := typeinfo.Of[T]()
 	if err != nil {

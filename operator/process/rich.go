@@ -5,8 +5,8 @@ import (
 	"goflink/operator"
 )
 
-// MapFunction is a map with state or resources of its own (R38). On a keyed stream its state is that
-// of the record's key.
+// MapFunction is a map with state or resources of its own (R38). On a keyed stream its state is
+// that of the record's key.
 type MapFunction[In, Out any] interface {
 	// Map returns what v becomes; it gets v's timestamp.
 	Map(v In) (Out, error)
@@ -54,7 +54,8 @@ func (o *richOp[In, Out]) Open(rt operator.Runtime) (err error) {
 }
 
 // RichMap returns the factory of an operator that hands on what a function makes of each record.
-// create makes the function, once per subtask and attempt. keying is nil if the stream is not keyed.
+// create makes the function, once per subtask and attempt. keying is nil if the stream is not
+// keyed.
 func RichMap[In, Out any](keying Keying[In], create func() MapFunction[In, Out]) operator.Factory {
 	return operator.FactoryFunc(func() (operator.Operator, error) {
 		f := create()

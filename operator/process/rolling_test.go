@@ -50,7 +50,8 @@ func trades() []operatortest.Step {
 	return append(steps, operatortest.End())
 }
 
-// TestRolling: R38: rolling aggregations emit the updated value for each record, with its timestamp.
+// TestRolling: R38: rolling aggregations emit the updated value for each record, with its
+// timestamp.
 func TestRolling(t *testing.T) {
 	info := must(typeinfo.Of[trade]())(t)
 	by := byStock(t)

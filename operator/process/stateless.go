@@ -7,8 +7,8 @@ import (
 	"goflink/operator"
 )
 
-// oneInput is what operators with one input and one main output have in common: it hands on what is no
-// record.
+// oneInput is what operators with one input and one main output have in common: it hands on what
+// is no record.
 type oneInput[Out any] struct {
 	operator.Forward
 	rt  operator.Runtime

@@ -109,8 +109,9 @@ func TestCoErrors(t *testing.T) {
 	expectError(t, err, "one of the two streams is keyed")
 }
 
-// TestJointWatermark: R58: the watermark of two inputs is the lower one, of the active ones if one is
-// idle, and both idle make the output idle; however the inputs are interleaved it never goes back.
+// TestJointWatermark: R58: the watermark of two inputs is the lower one, of the active ones if
+// one is idle, and both idle make the output idle; however the inputs are interleaved it never
+// goes back.
 func TestJointWatermark(t *testing.T) {
 	f := process.CoMap[wordCount, string, string](nil, nil,
 		func() process.CoMapFunction[wordCount, string, string] { return both{} })

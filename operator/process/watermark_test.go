@@ -133,8 +133,8 @@ func TestGeneratorIdle(t *testing.T) {
 		"-2@0", "idle", "active", "watermark 3", "-3@0", "idle")
 }
 
-// TestWatermarksNeverGoBack: R58: whatever the generator emits, watermarks grow (the harness demands
-// it), and none is above what it asked for.
+// TestWatermarksNeverGoBack: R58: whatever the generator emits, watermarks grow (the harness
+// demands it), and none is above what it asked for.
 func TestWatermarksNeverGoBack(t *testing.T) {
 	rnd := testkit.Rand(t)
 	s := eventtime.Punctuated(func(v int, _ int64) (int64, bool) { return int64(v), v%3 == 0 })

@@ -24,8 +24,8 @@ func (alone) Wake()               {}
 func (alone) RequestSplit() error { return nil }
 func (alone) Now() int64          { return 0 }
 
-// BenchmarkTextFile reads a file of the local file system with lines of a length; a CPU-second reads
-// what ns/op says for one core.
+// BenchmarkTextFile reads a file of the local file system with lines of a length; a CPU-second
+// reads what ns/op says for one core.
 func BenchmarkTextFile(b *testing.B) {
 	for _, length := range []int{20, 100, 1000} {
 		b.Run(fmt.Sprintf("line=%d", length), func(b *testing.B) {

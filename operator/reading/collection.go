@@ -10,7 +10,8 @@ import (
 	"goflink/core/typeinfo"
 )
 
-// MaxCollectionBytes bounds an encoded collection: it is part of the program that every process gets.
+// MaxCollectionBytes bounds an encoded collection: it is part of the program that every process
+// gets.
 const MaxCollectionBytes = 16 << 20
 
 // collectionBlock is the number of values that are encoded and decoded together.
@@ -27,8 +28,8 @@ type Collection[T any] struct {
 
 var _ source.Source[int] = (*Collection[int])(nil)
 
-// EncodeCollection encodes values for NewCollection: their number, then blocks of them, each with its
-// length before it.
+// EncodeCollection encodes values for NewCollection: their number, then blocks of them, each with
+// its length before it.
 func EncodeCollection[T any](typ *typeinfo.Type[T], vs []T) ([]byte, error) {
 	b := binary.AppendUvarint(nil, uint64(len(vs)))
 	var block []byte

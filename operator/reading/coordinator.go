@@ -14,8 +14,9 @@ import (
 // MaxHeldMessages bounds the messages that wait for one reader to run.
 const MaxHeldMessages = 10_000
 
-// Coordinator returns the factory of a source's part on the JobMaster: it runs the enumerator, and
-// gives back to it the splits that a failed reader had got since the checkpoint that it is reset to.
+// Coordinator returns the factory of a source's part on the JobMaster: it runs the enumerator,
+// and gives back to it the splits that a failed reader had got since the checkpoint that it is
+// reset to.
 func Coordinator[T any](src source.Source[T]) operator.CoordinatorFactory {
 	return func(ctx operator.CoordinatorContext) (operator.Coordinator, error) {
 		return &coordinator[T]{src: src, ctx: ctx, readers: map[int]*readerState{}}, nil

@@ -16,9 +16,10 @@ import (
 	"goflink/operator/reading"
 )
 
-// queue is a source that is written as users write theirs (R37): tickets of several numbers each, which
-// the enumerator finds in rounds and hands out to whoever asks, and which a reader works off in turn.
-// A reader that has to wait asks again when the enumerator tells it that there is more.
+// queue is a source that is written as users write theirs (R37): tickets of several numbers each,
+// which the enumerator finds in rounds and hands out to whoever asks, and which a reader works
+// off in turn. A reader that has to wait asks again when the enumerator tells it that there is
+// more.
 type queue struct {
 	rounds, tickets, size int
 }
@@ -344,11 +345,13 @@ func (e *scriptedEnumerator) note(format string, args ...any) error {
 	return nil
 }
 
-func (e *scriptedEnumerator) Start() error                         { return e.note("start") }
-func (e *scriptedEnumerator) RequestSplit(s int, host string) error { return e.note("ask %d %s", s, host) }
-func (e *scriptedEnumerator) ReaderAdded(s int) error              { return e.note("added %d", s) }
-func (e *scriptedEnumerator) ReaderEvent(s int, b []byte) error    { return e.note("event %d %s", s, b) }
-func (e *scriptedEnumerator) Snapshot(cp uint64) ([]byte, error)   { return []byte("state"), nil }
+func (e *scriptedEnumerator) Start() error { return e.note("start") }
+func (e *scriptedEnumerator) RequestSplit(s int, host string) error {
+	return e.note("ask %d %s", s, host)
+}
+func (e *scriptedEnumerator) ReaderAdded(s int) error            { return e.note("added %d", s) }
+func (e *scriptedEnumerator) ReaderEvent(s int, b []byte) error  { return e.note("event %d %s", s, b) }
+func (e *scriptedEnumerator) Snapshot(cp uint64) ([]byte, error) { return []byte("state"), nil }
 
 func (e *scriptedEnumerator) AddBack(s int, splits []source.Split) error {
 	var ids []string

@@ -15,22 +15,23 @@ import (
 // Endless is the Count of a generator without end.
 const Endless = -1
 
-// Generator is the source of records that a function makes of their numbers, 0, 1, 2 and so on. The
-// numbers are dealt out to lanes, of which each reader has its own: which subtask makes which number
-// follows from the parallelism alone, and every number comes once, also after a restore with another
-// parallelism.
+// Generator is the source of records that a function makes of their numbers, 0, 1, 2 and so on.
+// The numbers are dealt out to lanes, of which each reader has its own: which subtask makes which
+// number follows from the parallelism alone, and every number comes once, also after a restore
+// with another parallelism.
 type Generator[T any] struct {
 	// Value makes record n. It must be pure.
 	Value func(n int64) T
-	// Fill makes the records first, first+1, … for all of dst, at most stream.MaxBatchRecords. It is
-	// used if Value is nil, and must be pure.
+	// Fill makes the records first, first+1, … for all of dst, at most stream.MaxBatchRecords. It
+	// is used if Value is nil, and must be pure.
 	Fill func(first int64, dst []T)
 	// Count is the number of records, or Endless.
 	Count int64
-	// PerSecond is how many records all readers make together in a second, at most; 0 means no limit.
+	// PerSecond is how many records all readers make together in a second, at most; 0 means no
+	// limit.
 	PerSecond float64
-	// Lanes is the number of lanes, which bounds how many readers share the work after a restore with
-	// a larger parallelism; 0 means as many as there are readers at first.
+	// Lanes is the number of lanes, which bounds how many readers share the work after a restore
+	// with a larger parallelism; 0 means as many as there are readers at first.
 	Lanes int
 }
 
@@ -302,8 +303,8 @@ func (r *generatorReader[T]) Close() error {
 	return nil
 }
 
-// limiter is a token bucket: tokens come at a rate, and burst of them are kept at most. One goroutine
-// uses it.
+// limiter is a token bucket: tokens come at a rate, and burst of them are kept at most. One
+// goroutine uses it.
 type limiter struct {
 	// perMilli is the rate.
 	perMilli, tokens, burst float64

@@ -23,9 +23,9 @@ import (
 
 func TestMain(m *testing.M) { testkit.VerifyMain(m) }
 
-// rig runs a source as a job does: readers in subtasks, the enumerator in its coordinator, messages
-// between them in order, checkpoints whose barriers come to each reader behind the messages. Readers
-// may use goroutines; all else is done by the test's goroutine.
+// rig runs a source as a job does: readers in subtasks, the enumerator in its coordinator,
+// messages between them in order, checkpoints whose barriers come to each reader behind the
+// messages. Readers may use goroutines; all else is done by the test's goroutine.
 type rig[T any] struct {
 	t        testing.TB
 	src      source.Source[T]

@@ -16,8 +16,8 @@ import (
 	"goflink/core/stream"
 )
 
-// Socket is the source of the lines that a server sends. One subtask reads; it cannot be replayed: what
-// was sent before a failure and not processed is lost (R97).
+// Socket is the source of the lines that a server sends. One subtask reads; it cannot be
+// replayed: what was sent before a failure and not processed is lost (R97).
 type Socket struct {
 	Host string
 	Port int

@@ -14,9 +14,9 @@ import (
 	"goflink/operator"
 )
 
-// Source returns the factory of the operator that reads src in a task, with timestamps and watermarks by
-// strategy; without one (nil) the records keep the source's timestamps, and no watermark comes
-// before the end.
+// Source returns the factory of the operator that reads src in a task, with timestamps and
+// watermarks by strategy; without one (nil) the records keep the source's timestamps, and no
+// watermark comes before the end.
 func Source[T any](src source.Source[T], strategy *eventtime.Strategy[T]) operator.Factory {
 	return operator.FactoryFunc(func() (operator.Operator, error) {
 		return &sourceOp[T]{src: src, strategy: strategy}, nil

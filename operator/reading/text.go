@@ -22,10 +22,10 @@ const (
 	MaxTextFiles = 1_000_000
 )
 
-// TextFile is the source of the lines of a text file, of all files in a directory (its hidden ones,
-// beginning with "." or "_", apart), or of all that a pattern matches (*, ? and [...] in the last
-// element of the path). Files are read in parallel in parts; files ending in .gz are unpacked and read
-// as a whole. Lines end in \n or \r\n.
+// TextFile is the source of the lines of a text file, of all files in a directory (its hidden
+// ones, beginning with "." or "_", apart), or of all that a pattern matches (*, ? and [...] in
+// the last element of the path). Files are read in parallel in parts; files ending in .gz are
+// unpacked and read as a whole. Lines end in \n or \r\n.
 type TextFile struct {
 	// Files finds the file system of Path.
 	Files *filesystem.Registry

@@ -150,7 +150,8 @@ func testTextRestore(t *testing.T, src reading.TextFile, text string) {
 	}
 }
 
-// TestTextBuffer: lines that cross the ends of the buffer and of chunks, of all lengths around them.
+// TestTextBuffer: lines that cross the ends of the buffer and of chunks, of all lengths around
+// them.
 func TestTextBuffer(t *testing.T) {
 	rnd := testkit.Rand(t)
 	var text strings.Builder

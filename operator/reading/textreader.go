@@ -18,8 +18,8 @@ import (
 const (
 	// textBufferBytes is how much is read at once.
 	textBufferBytes = 256 << 10
-	// textChunkBytes is how much text of neighbouring lines is allocated together. Who keeps a part of a
-	// line keeps the whole allocation, so it must be small.
+	// textChunkBytes is how much text of neighbouring lines is allocated together. Who keeps a
+	// part of a line keeps the whole allocation, so it must be small.
 	textChunkBytes = 256
 	// wholeFile is the end of a part that reaches to the end of its file.
 	wholeFile = math.MaxInt64

@@ -11,8 +11,8 @@ import (
 	"goflink/operator"
 )
 
-// Single returns the router that sends everything to channel 0: forward (R26), where the only channel
-// is the neighbour's, and global (R25), where it is the first subtask's.
+// Single returns the router that sends everything to channel 0: forward (R26), where the only
+// channel is the neighbour's, and global (R25), where it is the first subtask's.
 func Single[T any](t *Type[T]) operator.RouterFactory {
 	return func(w operator.ChannelWriter, _ operator.RouterOptions) (operator.Router, error) {
 		return &single[T]{newOpen(t, w)}, nil
@@ -138,7 +138,8 @@ func (r *broadcast[T]) Batch(b *stream.Batch[T]) error {
 	return nil
 }
 
-// KeyGroup returns the router that sends each record to the subtask that owns its key's group (R31).
+// KeyGroup returns the router that sends each record to the subtask that owns its key's group
+// (R31).
 func KeyGroup[T, K any](t *Type[T], selector func(T) K, key *typeinfo.Key[K]) operator.RouterFactory {
 	return func(w operator.ChannelWriter, o operator.RouterOptions) (operator.Router, error) {
 		r := &keyed[T, K]{open: newOpen(t, w), selector: selector, key: key,

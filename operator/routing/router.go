@@ -10,7 +10,8 @@ type open[T any] struct {
 	w       operator.ChannelWriter
 	t       *Type[T]
 	batches []*stream.Batch[T]
-	// fixed is the most records a batch may have by its bytes if all records are of one size, else 0.
+	// fixed is the most records a batch may have by its bytes if all records are of one size,
+	// else 0.
 	fixed int
 }
 
@@ -26,7 +27,8 @@ func newOpen[T any](t *Type[T], w operator.ChannelWriter) open[T] {
 // sampled is how many records of a batch are measured to find their mean size.
 const sampled = 32
 
-// limit returns how many records of b's kind an open batch may have: by the mean size of some of them.
+// limit returns how many records of b's kind an open batch may have: by the mean size of some of
+// them.
 func (o *open[T]) limit(b *stream.Batch[T]) int {
 	if o.fixed > 0 {
 		return o.fixed

@@ -48,7 +48,8 @@ type fanOut[T any] struct {
 	outs []stream.Receiver[T]
 }
 
-// Batch hands b to all receivers; with values that others could change, all but the last get copies.
+// Batch hands b to all receivers; with values that others could change, all but the last get
+// copies.
 func (f *fanOut[T]) Batch(b *stream.Batch[T]) error {
 	last := len(f.outs) - 1
 	for _, out := range f.outs[:last] {

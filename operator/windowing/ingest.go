@@ -23,8 +23,8 @@ type bucket[Acc any] struct {
 	space      statebackend.Space[Acc]
 }
 
-// ingest sorts records into buckets. It is the common part of the strategies whose windows lie alike
-// for all keys.
+// ingest sorts records into buckets. It is the common part of the strategies whose windows lie
+// alike for all keys.
 type ingest[T, K any, W Window, Acc, R, Out any] struct {
 	base[T, K, W, R, Out]
 	fold  fold[T, Acc, R]

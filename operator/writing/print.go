@@ -30,8 +30,8 @@ func (p *Printer) write(b []byte) error {
 }
 
 // Print returns the factory of a sink that writes each record as a line in Flink's text form
-// (typeinfo.Text). As in Flink, lines begin with "identifier:n> ", where n is the subtask counted from
-// 1; without identifier with "n> ", and if there is only one subtask, with nothing.
+// (typeinfo.Text). As in Flink, lines begin with "identifier:n> ", where n is the subtask counted
+// from 1; without identifier with "n> ", and if there is only one subtask, with nothing.
 func Print[T any](p *Printer, identifier string) operator.Factory {
 	return operator.FactoryFunc(func() (operator.Operator, error) {
 		return &printOp[T]{p: p, identifier: identifier}, nil

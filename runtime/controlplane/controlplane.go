@@ -2,8 +2,8 @@
 // interfaces of who takes them. Inside one process the interfaces are implemented by the components
 // themselves; between processes by a client of a wire protocol.
 //
-// A call returns once the message is taken; what comes of it is another message. Calls may come from
-// any goroutine. The order of calls from one caller to one receiver is kept.
+// A call returns once the message is taken; what comes of it is another message. Calls may come
+// from any goroutine. The order of calls from one caller to one receiver is kept.
 package controlplane
 
 import (
@@ -30,8 +30,8 @@ type TaskExecutor interface {
 	// CheckpointComplete and CheckpointAborted tell tasks the fate of a checkpoint.
 	CheckpointComplete(as []id.Attempt, checkpoint uint64)
 	CheckpointAborted(as []id.Attempt, checkpoint uint64)
-	// CoordinatorEvent hands an event of its coordinator to an operator; false means that the task is
-	// not there.
+	// CoordinatorEvent hands an event of its coordinator to an operator; false means that the
+	// task is not there.
 	CoordinatorEvent(a id.Attempt, op id.Operator, event []byte) bool
 	// FreeSlot takes a slot back from the job; tasks in it are failed.
 	FreeSlot(a id.Allocation, cause error)
@@ -111,8 +111,8 @@ type TaskDeployment struct {
 // shared between deployments and must not be changed.
 type InputDeployment struct {
 	Producers []Producer
-	// Channel is the index in each producer's partition that this task reads, if Channels is nil; it
-	// is the same for all producers of an all-to-all edge.
+	// Channel is the index in each producer's partition that this task reads, if Channels is nil;
+	// it is the same for all producers of an all-to-all edge.
 	Channel  int
 	Channels []int
 }

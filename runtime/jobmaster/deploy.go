@@ -56,15 +56,16 @@ func (m *Master) start(tasks []scheduling.Deployment) {
 	}
 }
 
-// reportCancelled tells the scheduler that a task which was cancelled before it was deployed is gone.
+// reportCancelled tells the scheduler that a task which was cancelled before it was deployed is
+// gone.
 func (m *Master) reportCancelled(a id.Attempt) {
 	m.actor.Post(func() {
 		m.schedule(scheduling.TaskStateChanged{Attempt: a, State: execgraph.Canceled})
 	})
 }
 
-// deployer makes the deployments of one effect. The producers of an all-to-all edge are the same for
-// all its consumers, so they are listed once.
+// deployer makes the deployments of one effect. The producers of an all-to-all edge are the same
+// for all its consumers, so they are listed once.
 type deployer struct {
 	m   *Master
 	all map[*execgraph.IntermediateResult][]controlplane.Producer

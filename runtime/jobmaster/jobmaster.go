@@ -1,12 +1,13 @@
-// Package jobmaster runs one job: it is the shell around the state machines that decide (R17, R120).
+// Package jobmaster runs one job: it is the shell around the state machines that decide (R17,
+// R120).
 //
 //	                 ┌────────────── Master (one actor) ──────────────┐
 //	TaskManagers ──▶ │ scheduling.Scheduler   slotpool.Pool           │ ──▶ TaskManagers
 //	client       ──▶ │ checkpoint.Coordinator operator coordinators   │ ──▶ ResourceManager
 //	                 └────────────────────────────────────────────────┘
 //
-// Whatever comes in is a call in the master's actor: an event for a state machine, whose effects are
-// carried out before the next call. An effect of one machine may be an event of another.
+// Whatever comes in is a call in the master's actor: an event for a state machine, whose effects
+// are carried out before the next call. An effect of one machine may be an event of another.
 package jobmaster
 
 import (
@@ -153,8 +154,8 @@ func (m *Master) trace(format string, args ...any) {
 	}
 }
 
-// schedule tells the scheduler of an event and carries out what it wants. What comes about meanwhile
-// is told to it afterwards.
+// schedule tells the scheduler of an event and carries out what it wants. What comes about
+// meanwhile is told to it afterwards.
 func (m *Master) schedule(e scheduling.Event) {
 	m.events = append(m.events, e)
 	if m.scheduling {

@@ -1,6 +1,6 @@
-// Package minicluster is a whole cluster in one process (R130, R131): a ResourceManager, a JobMaster
-// per job and TaskManagers whose tasks are goroutines, or, on a simulated host, steps of one
-// goroutine. Programs that are run without a cluster, and tests, run on it.
+// Package minicluster is a whole cluster in one process (R130, R131): a ResourceManager, a
+// JobMaster per job and TaskManagers whose tasks are goroutines, or, on a simulated host, steps
+// of one goroutine. Programs that are run without a cluster, and tests, run on it.
 package minicluster
 
 import (
@@ -47,8 +47,8 @@ type Cluster struct {
 	rm      *resources
 	metrics *metric.Registry
 	memory  memory.TaskManagerMemory
-	// shared connects the workers; forced says that they use exchanges of their own over the network
-	// instead.
+	// shared connects the workers; forced says that they use exchanges of their own over the
+	// network instead.
 	shared *taskmanager.Exchange
 	forced bool
 
@@ -101,8 +101,8 @@ func New(o Options) (*Cluster, error) {
 	return c, nil
 }
 
-// newExchange returns the exchange of a worker: all workers share one, unless tasks are forced to talk
-// over the network; then each has its own.
+// newExchange returns the exchange of a worker: all workers share one, unless tasks are forced to
+// talk over the network; then each has its own.
 func (c *Cluster) newExchange(name id.Worker) (*taskmanager.Exchange, error) {
 	if !c.forced {
 		return c.shared, nil

@@ -6,8 +6,8 @@ import (
 	"goflink/core/stream"
 )
 
-// aligner follows the barriers of a task's channels. It is a state machine without I/O: it says what
-// to do, the task does it.
+// aligner follows the barriers of a task's channels. It is a state machine without I/O: it says
+// what to do, the task does it.
 type aligner struct {
 	channels []channelState
 	// open is the number of channels that are not closed.
@@ -48,8 +48,8 @@ func (a *aligner) find(checkpoint uint64) *alignment {
 	return nil
 }
 
-// begin returns the alignment of the barrier's checkpoint, or nil for one that is over. A new one makes
-// those before it void, unless barriers are not aligned.
+// begin returns the alignment of the barrier's checkpoint, or nil for one that is over. A new one
+// makes those before it void, unless barriers are not aligned.
 func (a *aligner) begin(b *stream.Barrier, now int64) (p *alignment, void []uint64) {
 	if p = a.find(b.Checkpoint); p != nil || b.Checkpoint <= a.newest {
 		return p, nil
@@ -114,8 +114,8 @@ func (t *Task) barrier(g *gateInput, channel int, b *stream.Barrier) error {
 	return t.maybeAligned(p)
 }
 
-// beginAlignment finds or begins the alignment of a barrier. With an alignment timeout, a timer turns
-// it unaligned.
+// beginAlignment finds or begins the alignment of a barrier. With an alignment timeout, a timer
+// turns it unaligned.
 func (t *Task) beginAlignment(b *stream.Barrier) (*alignment, error) {
 	known := t.aligner.find(b.Checkpoint) != nil
 	p, void := t.aligner.begin(b, t.o.Host.Now().UnixNano())
@@ -150,8 +150,8 @@ func (t *Task) pollPriority() (read bool, err error) {
 	return false, nil
 }
 
-// announced begins the alignment of a barrier that is still queued behind other elements, so that its
-// timeout runs.
+// announced begins the alignment of a barrier that is still queued behind other elements, so that
+// its timeout runs.
 func (t *Task) announced(g *gateInput) error {
 	b := g.gate.Announced()
 	if b == nil || t.keepAligned {
@@ -187,7 +187,8 @@ func (t *Task) maybeAligned(p *alignment) error {
 	return nil
 }
 
-// takeUnaligned takes the snapshot at once; what comes on channels before their barrier is captured.
+// takeUnaligned takes the snapshot at once; what comes on channels before their barrier is
+// captured.
 func (t *Task) takeUnaligned(p *alignment) error {
 	p.taken = true
 	t.unblock()

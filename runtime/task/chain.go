@@ -31,8 +31,8 @@ type node struct {
 	opened  bool
 }
 
-// buildChain makes operators and routers and links them, tail first. What was built is returned also
-// with an error, so that it can be closed.
+// buildChain makes operators and routers and links them, tail first. What was built is returned
+// also with an error, so that it can be closed.
 func buildChain(t *Task) (*chain, error) {
 	v := t.o.Vertex
 	c := &chain{nodes: make([]*node, len(v.Nodes)), routers: make([]operator.Router, len(v.Results))}
@@ -168,9 +168,9 @@ func (c *chain) flush(all bool) error {
 	return nil
 }
 
-// finish lets the operators emit what they hold back, in the order of the chain, beginning with the
-// node from. It returns the node that has work under way and must be finished later, or the number of
-// nodes once all are finished.
+// finish lets the operators emit what they hold back, in the order of the chain, beginning with
+// the node from. It returns the node that has work under way and must be finished later, or the
+// number of nodes once all are finished.
 func (c *chain) finish(from int) (next int, err error) {
 	for i, n := range c.nodes[from:] {
 		if d, ok := n.op.(operator.Drainer); ok && !d.Drained() {

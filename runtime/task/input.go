@@ -262,8 +262,8 @@ func (t *Task) endOfInput(in *input, channel int, drained bool) error {
 	return t.finish(!undrained, nil)
 }
 
-// finish ends the data of the task: drained says that it came to its natural end. then, if not nil, is
-// called once the operators have finished, which may take time.
+// finish ends the data of the task: drained says that it came to its natural end. then, if not
+// nil, is called once the operators have finished, which may take time.
 func (t *Task) finish(drained bool, then func() error) error {
 	t.ending = &ending{drained: drained, then: then}
 	if !drained {
@@ -319,7 +319,8 @@ func (t *Task) maybeEnd() error {
 	case t.openChannels():
 	case t.snapshot.final, t.snapshot.open(), t.chain.lingers():
 	case t.snapshot.stop != 0 && t.chain.needsFinalCheckpoint():
-		// The sources have ended because the savepoint is complete; the news of it is on its way here.
+		// The sources have ended because the savepoint is complete; the news of it is on its way
+		// here.
 	default:
 		return t.end()
 	}

@@ -3,7 +3,8 @@ package task
 import "sync"
 
 // mailbox holds calls that wait to run in the task's goroutine. Its senders are bounded by
-// protocol: timers, checkpoint messages, and the operators' own asynchronous work, which each bounds.
+// protocol: timers, checkpoint messages, and the operators' own asynchronous work, which each
+// bounds.
 type mailbox struct {
 	mu     sync.Mutex
 	calls  []func() error

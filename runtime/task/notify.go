@@ -48,7 +48,8 @@ func (t *Task) stopAfter(checkpoint uint64) error {
 	return t.finish(false, nil)
 }
 
-// CheckpointAborted tells the task that a checkpoint will never be durable. Any goroutine may call it.
+// CheckpointAborted tells the task that a checkpoint will never be durable. Any goroutine may
+// call it.
 func (t *Task) CheckpointAborted(checkpoint uint64) {
 	t.post(func() error {
 		if t.chain == nil {

@@ -4,11 +4,12 @@
 //
 // A Task is a host.Stepper: each step runs the mail that has come (timers, checkpoint triggers,
 // results of asynchronous work) and then feeds the chain a slice of at most a few milliseconds of
-// work. So a slow function keeps no barrier, timer or cancel waiting for longer than one record. All
-// operator code runs within Step, so it needs no locks; everything else comes in through Mail.
+// work. So a slow function keeps no barrier, timer or cancel waiting for longer than one record.
+// All operator code runs within Step, so it needs no locks; everything else comes in through
+// Mail.
 //
-// What a step did not read of a batch stays with the task; together with what is queued in its gates
-// and partitions it is the channel state of an unaligned checkpoint.
+// What a step did not read of a batch stays with the task; together with what is queued in its
+// gates and partitions it is the channel state of an unaligned checkpoint.
 package task
 
 import (
@@ -103,8 +104,8 @@ type Partition interface {
 	Available() bool
 	// OnAvailable sets the function that is called when Available may have become true.
 	OnAvailable(f func())
-	// BroadcastBarrierUnaligned puts the barrier before all that is queued and returns that, encoded,
-	// per channel.
+	// BroadcastBarrierUnaligned puts the barrier before all that is queued and returns that,
+	// encoded, per channel.
 	BroadcastBarrierUnaligned(b *stream.Barrier) ([][]byte, error)
 	// Close ends the writing after the last element; Fail ends it with an error that readers see.
 	Close()
@@ -132,12 +133,13 @@ type Restore struct {
 	Finished bool
 }
 
-// Listener hears what the JobMaster must know. Its methods return at once; any goroutine calls them.
+// Listener hears what the JobMaster must know. Its methods return at once; any goroutine calls
+// them.
 type Listener interface {
 	// Running is called when all operators are open.
 	Running(a id.Attempt)
-	// Ended is called once, when all resources are released: err is nil if the task finished, ErrCancelled
-	// if it was cancelled.
+	// Ended is called once, when all resources are released: err is nil if the task finished,
+	// ErrCancelled if it was cancelled.
 	Ended(a id.Attempt, err error, accumulators []accumulator.Share)
 	// Acknowledge reports the task's part of a checkpoint, Decline that there will be none.
 	Acknowledge(a id.Attempt, checkpoint uint64, s statebackend.TaskSnapshot,
@@ -152,8 +154,8 @@ type Listener interface {
 // DeclineCause says why a task has no part in a checkpoint.
 type DeclineCause uint8
 
-// The causes of a decline: the part could not be written, the task is not open yet, it has ended, or
-// another checkpoint came first.
+// The causes of a decline: the part could not be written, the task is not open yet, it has ended,
+// or another checkpoint came first.
 const (
 	Failed DeclineCause = iota
 	NotReady

@@ -13,8 +13,8 @@ import (
 	"goflink/runtime/dataplane"
 )
 
-// restoreChannels gives the gates the channel state of the checkpoint that the task begins with: what
-// was in flight to this task, on either side of its edges. It comes before anything new.
+// restoreChannels gives the gates the channel state of the checkpoint that the task begins with:
+// what was in flight to this task, on either side of its edges. It comes before anything new.
 func (t *Task) restoreChannels() error {
 	if t.o.Restore == nil || len(t.gates) == 0 {
 		return nil
@@ -39,8 +39,8 @@ func (t *Task) restoreChannels() error {
 	return nil
 }
 
-// filterState keeps the records of encoded channel state that the edge's router sends to this subtask:
-// the router of the edge is given all, and one of its channels is kept.
+// filterState keeps the records of encoded channel state that the edge's router sends to this
+// subtask: the router of the edge is given all, and one of its channels is kept.
 func (t *Task) filterState(edge int, state []byte) ([]byte, error) {
 	code, ok := t.o.Code.Edges[t.o.Vertex.Inputs[edge].StreamEdge]
 	if !ok {

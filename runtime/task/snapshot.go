@@ -64,7 +64,8 @@ func (s *snapshots) remove(p *snapshot) {
 	}
 }
 
-// take takes the task's part of a checkpoint: b is what is sent on, began when its first barrier came.
+// take takes the task's part of a checkpoint: b is what is sent on, began when its first barrier
+// came.
 func (t *Task) take(b *stream.Barrier, began int64) error {
 	now := t.o.Host.Now()
 	s := &snapshot{barrier: b, inputs: map[channelKey][]byte{}, outputs: map[channelKey][]byte{},

@@ -17,8 +17,8 @@ import (
 	"goflink/runtime/task"
 )
 
-// Exchange makes the ends of exchanges between tasks: inside the process through a registry, to other
-// processes over the network.
+// Exchange makes the ends of exchanges between tasks: inside the process through a registry, to
+// other processes over the network.
 type Exchange struct {
 	host     host.Host
 	registry *dataplane.Registry

@@ -40,7 +40,8 @@ type Options struct {
 	Logger    *slog.Logger
 }
 
-// JobSource finds a job's graph, code and services; for a job that is not known it returns an error.
+// JobSource finds a job's graph, code and services; for a job that is not known it returns an
+// error.
 type JobSource interface {
 	// Job returns what the tasks of the job share.
 	Job(j id.Job) (*Job, error)

@@ -10,8 +10,8 @@ import (
 	"goflink/operator"
 )
 
-// sink ends a stream in the contract's sink: it discards records, but keeps their number and the sum
-// of their digests, and with --verify the last value of each key.
+// sink ends a stream in the contract's sink: it discards records, but keeps their number and the
+// sum of their digests, and with --verify the last value of each key.
 func sink[T any](b *bench, s *datastream.Stream[T], digest func(T) uint64,
 	line func(T) (key, value string)) {
 	s.SinkTransform("Result", operator.FactoryFunc(func() (operator.Operator, error) {
