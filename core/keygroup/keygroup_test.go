@@ -14,11 +14,13 @@ func TestRangesPartition(t *testing.T) {
 			for s := range p {
 				r := RangeOf(maxP, p, s)
 				if r.First != next {
-					t.Fatalf("max %d p %d subtask %d: range %v, want it to begin at %d", maxP, p, s, r, next)
+					t.Fatalf("max %d p %d subtask %d: range %v, want it to begin at %d",
+					maxP, p, s, r, next)
 				}
 				for g := r.First; g <= r.Last; g++ {
 					if got := Subtask(g, maxP, p); got != s {
-						t.Fatalf("max %d p %d: group %d belongs to %d, but lies in range of %d", maxP, p, g, got, s)
+						t.Fatalf("max %d p %d: group %d belongs to %d, but lies in range of %d",
+						maxP, p, g, got, s)
 					}
 				}
 				next = r.Last + 1
@@ -32,7 +34,8 @@ func TestRangesPartition(t *testing.T) {
 
 // TestDefaultMax: R31: clamp(roundUpPow2(1.5 p), 128, 32768).
 func TestDefaultMax(t *testing.T) {
-	for p, want := range map[int]int{1: 128, 85: 128, 86: 256, 128: 256, 171: 256, 172: 512, 30000: 32768} {
+	for p, want := range map[int]int{1: 128, 85: 128, 86: 256, 128: 256, 171: 256, 172: 512,
+		30000: 32768} {
 		if got := DefaultMax(p); got != want {
 			t.Errorf("DefaultMax(%d) = %d, want %d", p, got, want)
 		}

@@ -13,6 +13,7 @@ import (
 // alone cannot tell apart. The result is "tuple", "option" or "either", and the struct must have
 // the fields of that shape: F0, F1 …; Value and Valid; Left, Right and IsRight.
 type Shaped interface {
+	// TypeShape says which of the known shapes the type has.
 	TypeShape() string
 }
 

@@ -11,7 +11,8 @@ import (
 
 // The limits of size.
 const (
-	maxColumns       = 100
+	// maxColumns allows a little more than the 100 to aim at: a line of 103 reads better than a bad break.
+	maxColumns       = 105
 	tabColumns       = 4 // width of a tab
 	maxFunctionLines = 120
 	maxFileLines     = 1000

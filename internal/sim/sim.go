@@ -2,13 +2,16 @@
 // of asynchronous work of a whole cluster, in an order that a seed decides, in simulated time. The
 // same seed gives the same run, so a failure that a seed finds can be replayed.
 //
-// Each turn takes a little time; when nothing can run, time jumps to the next timer. (The idea is that of
-// deterministic simulation testing as in FoundationDB and TigerBeetle.)
+// Each turn takes a little time; when nothing can run, time jumps to the next timer. (The idea is
+// that of deterministic simulation testing as in FoundationDB and TigerBeetle.)
 package sim
 
 import (
 	"container/heap"
+	"encoding/binary"
 	"fmt"
+	"hash"
+	"hash/fnv"
 	"math/rand/v2"
 	"time"
 
@@ -24,6 +27,11 @@ type World struct {
 	timers timerHeap
 	seq    uint64
 	steps  int
+	// most bounds StepLimit, slowest the delay of what Go starts; 0 means not at all.
+	most    int
+	slowest time.Duration
+	// trace is the hash of what has run so far.
+	trace hash.Hash64
 }
 
 var _ host.Host = (*World)(nil)
@@ -36,9 +44,31 @@ type item struct {
 
 // New returns a world whose order of events follows from the seed.
 func New(seed uint64) *World {
-	return &World{rnd: rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15)),
+	return &World{rnd: rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15)), trace: fnv.New64a(),
 		now: time.UnixMilli(1_700_000_000_000)}
 }
+
+// LimitSteps bounds the records of a step, so that few records make many steps.
+func (w *World) LimitSteps(most int) { w.most = most }
+
+// SlowWork makes what Go starts begin up to slowest later: a busy disk.
+func (w *World) SlowWork(slowest time.Duration) { w.slowest = slowest }
+
+// Spend lets time pass within the turn at hand: what runs takes that long, and nothing else runs
+// meanwhile.
+func (w *World) Spend(d time.Duration) { w.now = w.now.Add(max(0, d)) }
+
+// Note adds an event to what Hash covers.
+func (w *World) Note(event string) {
+	var at [8]byte
+	binary.LittleEndian.PutUint64(at[:], uint64(w.now.UnixNano()))
+	w.trace.Write(at[:])
+	w.trace.Write([]byte(event))
+}
+
+// Hash covers what has run so far, in which order and at which times. Two worlds of one seed that
+// did the same have the same hash.
+func (w *World) Hash() uint64 { return w.trace.Sum64() }
 
 // Rand is the world's source of chance, for those who choose faults.
 func (w *World) Rand() *rand.Rand { return w.rnd }
@@ -58,10 +88,19 @@ func (w *World) After(d time.Duration, f func()) func() {
 }
 
 // Go runs f whole, at a later moment.
-func (w *World) Go(name string, f func()) { w.add(name, f) }
+func (w *World) Go(name string, f func()) {
+	if w.slowest > 0 {
+		w.After(time.Duration(w.rnd.Int64N(int64(w.slowest))), func() { w.add(name, f) })
+		return
+	}
+	w.add(name, f)
+}
 
 // StepLimit returns between 1 and n.
 func (w *World) StepLimit(n int) int {
+	if w.most > 0 {
+		n = min(n, w.most)
+	}
 	if n <= 1 {
 		return n
 	}
@@ -187,6 +226,7 @@ func (w *World) Run(done func() bool, limit int) error {
 			w.ready[i] = w.ready[last]
 			w.ready[last] = nil
 			w.ready = w.ready[:last]
+			w.Note(it.name)
 			it.run()
 		}
 	}

@@ -28,7 +28,7 @@ func (c *counter) Step() host.Status {
 	return host.Ready
 }
 
-func history(t *testing.T, seed uint64) string {
+func history(t *testing.T, seed uint64) (string, uint64) {
 	var log []string
 	w := New(seed)
 	add := func(s string) { log = append(log, fmt.Sprintf("%s@%d", s, w.Now().UnixMilli()%1000/10*10)) }
@@ -47,18 +47,20 @@ func history(t *testing.T, seed uint64) string {
 	if err := w.Run(func() bool { return ended == 2 }, 1000); err != nil {
 		t.Fatal(err)
 	}
-	return strings.Join(log, " ")
+	return strings.Join(log, " "), w.Hash()
 }
 
 // TestReplay: one seed gives one history, different seeds give different ones; the calls of an actor
 // stay in order, a blocked stepper waits for its wake, and a stopped timer does not fire.
 func TestReplay(t *testing.T) {
 	seen := map[string]bool{}
+	hashes := map[uint64]bool{}
 	for seed := range uint64(20) {
-		h := history(t, seed)
-		if h != history(t, seed) {
+		h, hash := history(t, seed)
+		if again, hash2 := history(t, seed); h != again || hash != hash2 {
 			t.Fatalf("seed %d gave two histories", seed)
 		}
+		hashes[hash] = true
 		seen[h] = true
 		if strings.Contains(h, "never") || strings.Contains(h, "a2@0") || !strings.Contains(h, "a2@10") {
 			t.Fatalf("seed %d: %s", seed, h)
@@ -67,8 +69,38 @@ func TestReplay(t *testing.T) {
 			t.Fatalf("seed %d: the actor's calls are out of order: %s", seed, h)
 		}
 	}
-	if len(seen) < 5 {
-		t.Fatalf("20 seeds gave only %d histories", len(seen))
+	if len(seen) < 5 || len(hashes) < len(seen) {
+		t.Fatalf("20 seeds gave only %d histories and %d hashes", len(seen), len(hashes))
+	}
+}
+
+// TestLimits: a world bounds its steps, delays work, and lets time pass within a turn.
+func TestLimits(t *testing.T) {
+	w := New(1)
+	w.LimitSteps(3)
+	w.SlowWork(time.Second)
+	began := w.Now()
+	var order []string
+	w.Go("work", func() { order = append(order, "work") })
+	a := w.NewActor("a")
+	a.Post(func() {
+		order = append(order, "actor")
+		before := w.Now()
+		w.Spend(2 * time.Second)
+		if d := w.Now().Sub(before); d != 2*time.Second {
+			t.Errorf("%s passed within the turn, want 2s", d)
+		}
+	})
+	if err := w.Run(func() bool { return len(order) == 2 }, 100); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(order, " "); got != "actor work" || w.Now().Sub(began) < 2*time.Second {
+		t.Errorf("%s ran by %s", got, w.Now().Sub(began))
+	}
+	for range 100 {
+		if n := w.StepLimit(1000); n < 1 || n > 3 {
+			t.Fatalf("a step of %d records, at most 3 are allowed", n)
+		}
 	}
 }
 

@@ -26,6 +26,8 @@ func main() {
 var programs = map[string]func(b *bench, env *datastream.Environment) error{
 	"wordcount": wordCount,
 	"chain":     chain,
+	"sliding":   sliding,
+	"tumbling":  tumbling,
 }
 
 func run(args []string) error {
@@ -84,6 +86,10 @@ func (b *bench) config() *config.Configuration {
 	set := func(key, value string) { c.Set(key, value, "the benchmark") }
 	set("parallelism.default", fmt.Sprint(b.Parallelism))
 	set("pipeline.generic-types", "false")
+	if b.Network {
+		set("taskmanager.network.force-remote-exchange", "true")
+		set("minicluster.number-of-taskmanagers", fmt.Sprint(b.Parallelism))
+	}
 	if b.CheckpointDir != "" {
 		set("execution.checkpointing.interval", b.CheckpointInterval.String())
 		set("execution.checkpointing.dir", "file://"+b.CheckpointDir)
