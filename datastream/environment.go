@@ -31,11 +31,12 @@ import (
 	"strings"
 
 	"goflink/core/config"
-	"goflink/core/eventtime"
 	"goflink/core/filesystem"
 	"goflink/core/job"
 	"goflink/core/typeinfo"
 	"goflink/graph"
+	"goflink/operator"
+	"goflink/operator/process"
 	"goflink/operator/routing"
 	"goflink/operator/writing"
 )
@@ -66,9 +67,12 @@ type Environment struct {
 
 	transformations []*graph.Transformation
 	types           map[reflect.Type]any
-	characteristic  eventtime.Characteristic
-	errs            []error
-	once            map[string][]byte
+	// ingestion makes the operators that stamp the records of a source, by the type of its output.
+	ingestion map[operator.OutputType]operator.Factory
+	// badType is the mistake in a type that waits for the name of the operator that uses it.
+	badType error
+	errs    []error
+	once    map[string][]byte
 }
 
 // Options is what an environment stands on.
@@ -91,7 +95,7 @@ func New(ctx context.Context, o Options) *Environment {
 	}
 	return &Environment{ctx: ctx, executor: o.Executor, conf: o.Config.Clone(), files: o.Files,
 		printer: writing.NewPrinter(o.Out), types: map[reflect.Type]any{},
-		once: map[string][]byte{}}
+		ingestion: map[operator.OutputType]operator.Factory{}, once: map[string][]byte{}}
 }
 
 // Files are the file systems that the program may use.
@@ -123,16 +127,6 @@ func (e *Environment) SetMaxParallelism(n int) *Environment {
 	return e.Set(config.PipelineMaxParallelism.Key, fmt.Sprint(n))
 }
 
-// SetStreamTimeCharacteristic says which time TimeWindow means; the default is processing time
-// (R50, R51).
-func (e *Environment) SetStreamTimeCharacteristic(c eventtime.Characteristic) *Environment {
-	e.characteristic = c
-	return e
-}
-
-// StreamTimeCharacteristic is the notion of time in use.
-func (e *Environment) StreamTimeCharacteristic() eventtime.Characteristic { return e.characteristic }
-
 // DisableChaining runs every operator as a task of its own.
 func (e *Environment) DisableChaining() *Environment {
 	return e.Set(config.PipelineOperatorChaining.Key, "false")
@@ -148,8 +142,19 @@ func (e *Environment) fail(err error) {
 // Transformations are the steps of the program so far, in the order of their making (R24).
 func (e *Environment) Transformations() []*graph.Transformation { return e.transformations }
 
+// failAt keeps a mistake in the use of the operator with the given name for Execute.
+func (e *Environment) failAt(name string, err error) {
+	if err != nil {
+		e.fail(fmt.Errorf("operator %q: %w", name, err))
+	}
+}
+
 // add registers a transformation.
 func (e *Environment) add(t *graph.Transformation) *graph.Transformation {
+	if e.badType != nil {
+		e.failAt(t.Name, e.badType)
+		e.badType = nil
+	}
 	t.ID = len(e.transformations) + 1
 	e.transformations = append(e.transformations, t)
 	return t
@@ -175,14 +180,38 @@ func (e *Environment) Compile(name string) (*graph.JobGraph, *graph.Code, error)
 
 // StreamGraph is the program so far as a graph of operators.
 func (e *Environment) StreamGraph(name string) (*graph.StreamGraph, error) {
-	if len(e.errs) > 0 {
+	e.fail(e.badType)
+	if e.badType = nil; len(e.errs) > 0 {
 		return nil, errors.Join(e.errs...)
 	}
 	s, err := e.settings(name)
 	if err != nil {
 		return nil, err
 	}
-	return graph.NewStreamGraph(e.transformations, s)
+	ts, err := e.stamped()
+	if err != nil {
+		return nil, err
+	}
+	g, err := graph.NewStreamGraph(ts, s)
+	if err != nil {
+		return nil, err
+	}
+	return g, e.checkUIDs(g)
+}
+
+// checkUIDs refuses operators without a UID where none may be derived from their place.
+func (e *Environment) checkUIDs(g *graph.StreamGraph) error {
+	auto, err := config.Get(e.conf, config.PipelineAutoGenerateUIDs)
+	if err != nil || auto {
+		return err
+	}
+	for _, n := range g.Nodes {
+		if n.T.UID == "" {
+			return fmt.Errorf("operator %q has no UID, and %s is false: give it one by UID(...)",
+				n.T.Name, config.PipelineAutoGenerateUIDs.Key)
+		}
+	}
+	return nil
 }
 
 func (e *Environment) settings(name string) (s graph.Settings, err error) {
@@ -253,7 +282,9 @@ func Once[T any](e *Environment, name string, f func() (T, error)) (v T, err err
 	return seen, err
 }
 
-// typeOf returns the type of T in this environment; there is one per Go type.
+// typeOf returns the type of T in this environment; there is one per Go type. It is nil if records
+// cannot be of that type; the mistake is reported with the name of the transformation that is added
+// next.
 func typeOf[T any](e *Environment) *routing.Type[T] {
 	key := reflect.TypeFor[T]()
 	if t, ok := e.types[key]; ok {
@@ -267,12 +298,13 @@ func typeOf[T any](e *Environment) *routing.Type[T] {
 	}
 	info, err := typeinfo.Of[T](opts...)
 	if err != nil {
-		e.fail(fmt.Errorf("records of type %s: %w", key, err))
+		e.badType = fmt.Errorf("records of type %s: %w", key, err)
 		// The program is built on, to report all mistakes; it is never run.
 		e.types[key] = (*routing.Type[T])(nil)
 		return nil
 	}
 	t := routing.NewType(info)
 	e.types[key] = t
+	e.ingestion[t] = process.IngestionTime[T]()
 	return t
 }

@@ -5,34 +5,41 @@ import (
 	"goflink/operator/process"
 )
 
-// FunctionContext is what a function with a life cycle sees of its place: see process.FunctionContext.
-type FunctionContext = process.FunctionContext
-
-// The functions that have state or resources of their own. They are made by factories, once per
-// subtask and attempt; if they have a method Open(*FunctionContext) error it is called first, if
-// they have Close() error last.
-type (
-	// MapFunction is a map function.
-	MapFunction[In, Out any] = process.MapFunction[In, Out]
-	// FlatMapFunction is a flat map function.
-	FlatMapFunction[In, Out any] = process.FlatMapFunction[In, Out]
-	// FilterFunction is a filter function.
-	FilterFunction[T any] = process.FilterFunction[T]
-)
-
-// RichMap is Map with a function that create makes, once per subtask and attempt.
-func RichMap[In, Out any](s *Stream[In], create func() MapFunction[In, Out]) *Stream[Out] {
-	return addOperator[Out](s.env, "Map", process.RichMap(nil, create), s.t)
+// RichMap is Map with a function that create makes, once per subtask and attempt. On a keyed stream
+// the function's state is that of the record's key.
+func RichMap[In, Out any, F MapFunction[In, Out]](s DataStream[In], create func() F) *Stream[Out] {
+	keying, _ := s.keyedBy()
+	f := func() MapFunction[In, Out] { return create() }
+	return from[Out](s, "Map", process.RichMap(keying, f))
 }
 
-// RichFlatMap is FlatMap with a function that create makes, once per subtask and attempt.
-func RichFlatMap[In, Out any](s *Stream[In], create func() FlatMapFunction[In, Out]) *Stream[Out] {
-	return addOperator[Out](s.env, "Flat Map", process.RichFlatMap(nil, create), s.t)
+// RichFlatMap is FlatMap with a function that create makes, once per subtask and attempt. On a keyed
+// stream the function's state is that of the record's key.
+func RichFlatMap[In, Out any, F FlatMapFunction[In, Out]](s DataStream[In], create func() F,
+) *Stream[Out] {
+	keying, _ := s.keyedBy()
+	f := func() FlatMapFunction[In, Out] { return create() }
+	return from[Out](s, "Flat Map", process.RichFlatMap(keying, f))
+}
+
+// from adds an operator with keyed state on a keyed stream, one without on another.
+func from[Out, In any](s DataStream[In], name string, f operator.Factory) *Stream[Out] {
+	in := s.stream()
+	out := addOperator[Out](in.env, name, f, in.t)
+	_, out.t.KeySchema = s.keyedBy()
+	return out
 }
 
 // RichFilter is Filter with a function that create makes, once per subtask and attempt.
 func (s *Stream[T]) RichFilter(create func() FilterFunction[T]) *Stream[T] {
 	return addOperator[T](s.env, "Filter", process.RichFilter(nil, create), s.t)
+}
+
+// RichFilter is Filter with a function that create makes, once per subtask and attempt. Its state is
+// that of the record's key.
+func (k *Keyed[K, T]) RichFilter(create func() FilterFunction[T]) *Stream[T] {
+	keying, _ := k.keyedBy()
+	return from[T](k, "Filter", process.RichFilter(keying, create))
 }
 
 // Transform adds an operator of the program's own with the stream as its input.
@@ -43,4 +50,9 @@ func Transform[Out, In any](s *Stream[In], name string, f operator.Factory) *Str
 // SinkTransform ends the stream in an operator of the program's own.
 func (s *Stream[T]) SinkTransform(name string, f operator.Factory) *Sink {
 	return addSink(s, name, f)
+}
+
+// KeyedTransform adds an operator of the program's own, with keyed state, on a keyed stream.
+func KeyedTransform[Out, K, T any](k *Keyed[K, T], name string, f operator.Factory) *Stream[Out] {
+	return addKeyed[Out](k, name, f)
 }

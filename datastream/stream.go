@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"goflink/core/stream"
+	"goflink/core/typeinfo"
 	"goflink/graph"
 	"goflink/operator"
 	"goflink/operator/process"
@@ -18,6 +19,30 @@ type Stream[T any] struct {
 	env *Environment
 	t   *graph.Transformation
 	typ *routing.Type[T]
+}
+
+// DataStream is what transformations read: a *Stream, or a *Keyed, on which functions that are made by
+// factories have state per key.
+type DataStream[T any] interface {
+	stream() *Stream[T]
+	// keyedBy is how the stream is keyed, with the schema of the key; nil if it is not.
+	keyedBy() (process.Keying[T], []byte)
+}
+
+var (
+	_ DataStream[int] = (*Stream[int])(nil)
+	_ DataStream[int] = (*Keyed[string, int])(nil)
+)
+
+func (s *Stream[T]) stream() *Stream[T]                   { return s }
+func (s *Stream[T]) keyedBy() (process.Keying[T], []byte) { return nil, nil }
+
+// info is the serializer of the records; nil if the program has a mistake there.
+func (s *Stream[T]) info() *typeinfo.Type[T] {
+	if s.typ == nil {
+		return nil
+	}
+	return s.typ.Info()
 }
 
 // Environment is the environment that the stream belongs to.
@@ -38,18 +63,29 @@ func addOperator[Out any](env *Environment, name string, f operator.Factory,
 }
 
 // Map makes a stream of f of each record. f must be pure.
-func Map[In, Out any](s *Stream[In], f func(In) Out) *Stream[Out] {
-	return addOperator[Out](s.env, "Map", process.Map(f), s.t)
+func Map[In, Out any](s DataStream[In], f func(In) Out) *Stream[Out] {
+	in := s.stream()
+	return addOperator[Out](in.env, "Map", process.Map(f), in.t)
 }
 
 // FlatMap makes a stream of what f emits for each record. f must be pure.
-func FlatMap[In, Out any](s *Stream[In], f func(v In, out Collector[Out])) *Stream[Out] {
-	return addOperator[Out](s.env, "Flat Map", process.FlatMap(f), s.t)
+func FlatMap[In, Out any](s DataStream[In], f func(v In, out Collector[Out])) *Stream[Out] {
+	in := s.stream()
+	return addOperator[Out](in.env, "Flat Map", process.FlatMap(f), in.t)
 }
 
 // Filter makes a stream of the records for which f holds. f must be pure.
 func (s *Stream[T]) Filter(f func(T) bool) *Stream[T] {
 	return addOperator[T](s.env, "Filter", process.Filter(f), s.t)
+}
+
+// Project makes a stream of records of type Out whose fields are those of the records with the given
+// names, in that order, or without names those of the same names (R38). Names are those of Sum.
+func Project[Out, T any](s DataStream[T], names ...string) *Stream[Out] {
+	in := s.stream()
+	f, err := process.Project[T, Out](names...)
+	in.env.failAt("Projection", err)
+	return addOperator[Out](in.env, "Projection", f, in.t)
 }
 
 // Union makes one stream of several of one type. The order between them is not determined.
@@ -113,12 +149,13 @@ func (s *Stream[T]) Broadcast() *Stream[T] { return s.partition(graph.Broadcast,
 
 // PartitionCustom sends each record to the subtask that partition returns for its key and the number
 // of subtasks (R32). Both functions must be pure.
-func PartitionCustom[T, K any](s *Stream[T], key func(T) K,
+func PartitionCustom[T, K any](s DataStream[T], key func(T) K,
 	partition func(key K, n int) int) *Stream[T] {
-	if s.typ == nil {
-		return s.partition(graph.Custom, nil)
+	in := s.stream()
+	if in.typ == nil {
+		return in.partition(graph.Custom, nil)
 	}
-	return s.partition(graph.Custom, routing.Custom(s.typ, key, partition))
+	return in.partition(graph.Custom, routing.Custom(in.typ, key, partition))
 }
 
 // NoTimestamp is the timestamp of a record that has none.
