@@ -7,6 +7,8 @@
 package controlplane
 
 import (
+	"errors"
+
 	"goflink/core/accumulator"
 	"goflink/core/failure"
 	"goflink/core/id"
@@ -65,6 +67,9 @@ type ResourceManager interface {
 	// DeclareRequirements says how many slots the job needs in all; 0 ends its interest.
 	DeclareRequirements(j id.Job, slots int, master JobMaster)
 }
+
+// ErrSlotGone is in the chain of Submit's error if the slot does not belong to the job any more.
+var ErrSlotGone = errors.New("the slot does not belong to the job any more")
 
 // DeclineCause says why a task has no part in a checkpoint. Only DeclineFailed is a failure.
 type DeclineCause uint8

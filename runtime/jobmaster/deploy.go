@@ -1,6 +1,7 @@
 package jobmaster
 
 import (
+	"errors"
 	"fmt"
 
 	"goflink/core/failure"
@@ -9,6 +10,7 @@ import (
 	"goflink/runtime/controlplane"
 	"goflink/runtime/execgraph"
 	"goflink/runtime/scheduling"
+	"goflink/runtime/slotpool"
 )
 
 // deploy starts tasks, once their state is assigned.
@@ -46,14 +48,22 @@ func (m *Master) start(tasks []scheduling.Deployment) {
 			err = te.Submit(d.deployment(t), m)
 		}
 		if err != nil {
-			info := failure.InfoOf(fmt.Errorf("deployment: %w", err))
-			attempt := t.Attempt
-			m.actor.Post(func() {
-				m.schedule(scheduling.TaskStateChanged{Attempt: attempt,
-					State: execgraph.Failed, Failure: info})
-			})
+			m.notDeployed(t, err)
 		}
 	}
+}
+
+// notDeployed tells the scheduler that a task could not be started, and the pool if the slot is gone.
+func (m *Master) notDeployed(t scheduling.Deployment, err error) {
+	info := failure.InfoOf(fmt.Errorf("deployment: %w", err))
+	m.actor.Post(func() {
+		m.schedule(scheduling.TaskStateChanged{Attempt: t.Attempt, State: execgraph.Failed,
+			Failure: info})
+		if errors.Is(err, controlplane.ErrSlotGone) {
+			m.slots(slotpool.SlotsGone{Worker: t.Slot.Worker,
+				Allocations: []id.Allocation{t.Slot.Allocation}, Cause: info})
+		}
+	})
 }
 
 // reportCancelled tells the scheduler that a task which was cancelled before it was deployed is

@@ -263,6 +263,12 @@ func (t *Task) channelsEnded(g *gateInput) error {
 			return err
 		}
 	}
+	if b := t.triggered; b != nil && !t.openChannels() {
+		t.triggered = nil
+		if err := t.trigger(b); err != nil {
+			return err
+		}
+	}
 	return t.maybeEnd()
 }
 
@@ -274,6 +280,8 @@ func (t *Task) Trigger(b *stream.Barrier) {
 			return t.abandon(b.Checkpoint, NotReady, "the task is not running yet")
 		}
 		if t.openChannels() {
+			// Barriers will come, unless the producers have ended before they could send them.
+			t.triggered = b
 			return nil
 		}
 		return t.trigger(b)

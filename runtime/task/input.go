@@ -63,6 +63,13 @@ func (t *Task) open() error {
 		if err := n.rt.openStates(); err != nil {
 			return fmt.Errorf("operator %q: operator state: %w", n.spec.Name, err)
 		}
+		// Restored state is opened also where the operator does not ask for it: a snapshot then
+		// holds it again, and depends on no file of the checkpoint.
+		if n.spec.KeySchema != nil && len(n.rt.restore.Keyed) > 0 {
+			if _, err := n.rt.Keyed(); err != nil {
+				return fmt.Errorf("operator %q: %w", n.spec.Name, err)
+			}
+		}
 	}
 	for _, p := range t.o.Partitions {
 		p.OnAvailable(t.wake)

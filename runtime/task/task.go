@@ -62,6 +62,8 @@ type Task struct {
 	// that the end was natural.
 	ending            *ending
 	finished, drained bool
+	// triggered is the latest checkpoint that was triggered here while channels were open.
+	triggered *stream.Barrier
 	// wasFinished says that the task had finished before the checkpoint that it begins with.
 	wasFinished bool
 }

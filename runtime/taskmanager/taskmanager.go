@@ -182,8 +182,8 @@ func (tm *TaskManager) Submit(d *controlplane.TaskDeployment, master controlplan
 	case tm.mu.closed:
 		return fmt.Errorf("worker %s is shutting down", tm.o.Worker)
 	case tm.slotOfLocked(d.Allocation) == nil:
-		return fmt.Errorf("worker %s: the slot %s does not belong to the job any more",
-			tm.o.Worker, d.Allocation)
+		return fmt.Errorf("worker %s, slot %s: %w", tm.o.Worker, d.Allocation,
+			controlplane.ErrSlotGone)
 	case tm.mu.tasks[d.Attempt] != nil:
 		return fmt.Errorf("worker %s runs %s already", tm.o.Worker, d.Attempt)
 	case d.Vertex < 0 || d.Vertex >= len(job.Graph.Vertices):
