@@ -13,6 +13,7 @@ import (
 	"goflink/core/filesystem"
 	"goflink/core/source"
 	"goflink/core/stream"
+	"goflink/core/typeinfo"
 	"goflink/operator/reading"
 	"goflink/runtime/localfs"
 )
@@ -46,7 +47,7 @@ func BenchmarkTextFile(b *testing.B) {
 			src := reading.TextFile{Files: files, Path: path}
 			began, runs := cpuTime(b), 0
 			for b.Loop() {
-				if n := readAll(b, src); n != size/length {
+				if n := readAll[string](b, src); n != size/length {
 					b.Fatalf("%d lines, want %d", n, size/length)
 				}
 				runs++
@@ -67,8 +68,8 @@ func cpuTime(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// readAll reads all splits of a text file with one reader.
-func readAll(b *testing.B, src reading.TextFile) (n int) {
+// readAll reads all splits of a source with one reader.
+func readAll[T any](b *testing.B, src source.Source[T]) (n int) {
 	x := &splitsOf{}
 	e, err := src.NewEnumerator(x, nil)
 	if err != nil {
@@ -82,7 +83,7 @@ func readAll(b *testing.B, src reading.TextFile) (n int) {
 		b.Fatal(err)
 	}
 	defer r.Close()
-	batch := &stream.Batch[string]{}
+	batch := stream.NewType(typeinfo.MustOf[T]()).NewBatch()
 	for !x.end {
 		if err := e.RequestSplit(0, ""); err != nil {
 			b.Fatal(err)
@@ -124,5 +125,37 @@ func (x *splitsOf) NoMoreSplits(int) error {
 func (x *splitsOf) Go(work func(ctx context.Context) error, done func(err error) error) {
 	if err := done(work(context.Background())); err != nil {
 		panic(err)
+	}
+}
+
+// BenchmarkNumbers is the cost of a record of the sources that make their records.
+func BenchmarkNumbers(b *testing.B) {
+	const n = 1 << 20
+	typ := typeinfo.MustOf[int64]()
+	vs := make([]int64, n)
+	encoded, err := reading.EncodeCollection(typ, vs)
+	if err != nil {
+		b.Fatal(err)
+	}
+	c, err := reading.NewCollection(typ, encoded)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, src := range map[string]source.Source[int64]{
+		"sequence":   reading.Sequence[int64]{Last: n - 1, Value: same},
+		"value":      reading.Generator[int64]{Count: n, Value: same},
+		"fill":       reading.Generator[int64]{Count: n, Fill: fill},
+		"collection": c,
+	} {
+		b.Run(name, func(b *testing.B) {
+			began, runs := cpuTime(b), 0
+			for b.Loop() {
+				if got := readAll(b, src); got != n {
+					b.Fatalf("%d records", got)
+				}
+				runs++
+			}
+			b.ReportMetric(float64(cpuTime(b)-began)/float64(runs*n), "cpu-ns/record")
+		})
 	}
 }

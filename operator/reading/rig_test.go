@@ -41,6 +41,8 @@ type rig[T any] struct {
 	// failed is what the coordinator's work came to, if it failed.
 	failed error
 	log    bytes.Buffer
+	// tracing makes readers keep their trace.
+	tracing bool
 }
 
 // reader is one subtask.
@@ -57,9 +59,11 @@ type reader[T any] struct {
 	to, from []func() error
 	out      []record[T]
 	control  []string
-	timers   []*timer
-	status   operator.PollStatus
-	over     bool
+	// trace holds records and control elements in their order.
+	trace  []string
+	timers []*timer
+	status operator.PollStatus
+	over   bool
 }
 
 type record[T any] struct {
@@ -96,17 +100,21 @@ func newRig[T any](t testing.TB, src source.Source[T], parallelism int,
 func startRig[T any](t testing.TB, src source.Source[T], parallelism int, f operator.Factory) *rig[T] {
 	t.Helper()
 	r := &rig[T]{t: t, src: src, factory: f, conf: config.New()}
-	t.Cleanup(r.close)
+	r.start(parallelism)
+	return r
+}
+
+func (r *rig[T]) start(parallelism int) {
+	r.t.Helper()
+	r.t.Cleanup(r.close)
 	var err error
 	r.readers = make([]*reader[T], parallelism)
-	if r.c, err = reading.Coordinator(src)(r); err != nil {
-		t.Fatal(err)
-	}
+	r.c, err = reading.Coordinator(r.src)(r)
+	r.check(err)
 	r.check(r.c.Start())
 	for i := range r.readers {
 		r.open(i, nil, nil)
 	}
-	return r
 }
 
 func (r *rig[T]) check(err error) {
@@ -222,6 +230,9 @@ func (rd *reader[T]) SendToCoordinator(event []byte) error {
 func (rd *reader[T]) Batch(b *stream.Batch[T]) error {
 	for i, v := range b.Values {
 		rd.out = append(rd.out, record[T]{v, b.Time(i)})
+		if rd.r.tracing {
+			rd.trace = append(rd.trace, fmt.Sprint(v))
+		}
 	}
 	return nil
 }
@@ -231,12 +242,15 @@ func (rd *reader[T]) Watermark(w int64) error {
 	if w == stream.MaxWatermark {
 		text = "watermark max"
 	}
-	rd.control = append(rd.control, text)
-	return nil
+	return rd.note(text)
 }
 
 func (rd *reader[T]) Status(s stream.Status) error {
-	rd.control = append(rd.control, s.String())
+	return rd.note(s.String())
+}
+
+func (rd *reader[T]) note(control string) error {
+	rd.control, rd.trace = append(rd.control, control), append(rd.trace, control)
 	return nil
 }
 

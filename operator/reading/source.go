@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"goflink/core/config"
 	"goflink/core/eventtime"
 	"goflink/core/source"
 	"goflink/core/state"
@@ -74,10 +75,24 @@ func (s *sourceOp[T]) Open(rt operator.Runtime) (err error) {
 		}
 		s.schedule()
 	}
+	if err := s.report(); err != nil {
+		return err
+	}
 	if s.reader, err = s.src.NewReader(readerContext[T]{s}); err != nil {
 		return err
 	}
 	return s.addSplits(s.splits.Get())
+}
+
+// report says, once per source, that it cannot give what checkpoints promise (R97).
+func (s *sourceOp[T]) report() error {
+	c, err := config.ResolveCheckpointing(s.rt.Config())
+	if err != nil || !c.Enabled || s.src.Replayable() || s.rt.Info().Subtask > 0 {
+		return err
+	}
+	s.rt.Logger().Warn("the source cannot be replayed: what it read after the last checkpoint is lost "+
+		"when the job fails, so each of its records has effect at most once", "mode", c.Mode)
+	return nil
 }
 
 var splitState = state.ListOf[source.Split]("splits")
