@@ -160,6 +160,9 @@ type Space[V any] interface {
 	// returns (and, if f makes it the current key, until the next one is). f must not use the
 	// table.
 	Each(f func(hash uint64, key []byte, p *V) (keep bool, err error)) error
+	// Range calls f with each key in the space, in the order of Each, until more is false. The
+	// values must not be changed; f must not change the table.
+	Range(f func(hash uint64, key []byte, v *V) (more bool, err error)) error
 	// Len is the number of keys.
 	Len() int
 	// Drop removes all values of the space; the Space must not be used afterwards.

@@ -4,6 +4,9 @@ package statetable
 // different keys overlap, few enough that what was fetched is still in the first caches.
 const lookahead = 64
 
+// cachedKeys is up to how many bytes of long keys are taken to lie in the caches.
+const cachedKeys = 512 << 10
+
 // ahead is what is known of a few keys before each is handled: 1 + the number of its entry, or 0
 // if it was not found at first sight.
 type ahead [lookahead]uint32
@@ -35,7 +38,7 @@ func (s *space[V]) resolve(hashes []uint64, keys [][]byte, found *ahead) {
 		}
 		found[i&(lookahead-1)] = uint32(slot)
 	}
-	if s.keys.chunks != nil {
+	if s.keys.used > cachedKeys {
 		s.fetchKeys(found, len(hashes))
 	}
 	shift, rows := s.lv.shift, s.lv.mask

@@ -142,102 +142,129 @@ func drawRuns(hashes []uint64, keys [][]byte, order []int32) []run {
 	return runs
 }
 
-// BenchmarkInsert is the growth of a table from nothing to a million keys, per key.
-func BenchmarkInsert(b *testing.B) {
-	hashes, keys := intKeys(1_000_000)
-	b.ReportAllocs()
-	for i := 0; i < b.N; i += len(keys) {
-		t, _ := benchTable()
-		s, _ := t.Space(nil)
-		err := s.UpsertAll(hashes, keys, func(i int, p *int64, _ bool) error {
+// perKey reports the time per key of a benchmark whose iterations handle n keys each.
+func perKey(b *testing.B, n int) {
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/key")
+}
+
+// fill puts i under key i, for all keys.
+func fill(b *testing.B, t *Table[int64], hashes []uint64, keys [][]byte) {
+	b.Helper()
+	s, err := t.Space(nil)
+	if err == nil {
+		err = s.UpsertAll(hashes, keys, func(i int, p *int64, _ bool) error {
 			*p = int64(i)
 			return nil
 		})
-		if err != nil {
-			b.Fatal(err)
-		}
 	}
-}
-
-func fillMillion(b *testing.B) (*Table[int64], *statebackend.KeyContext, []uint64, [][]byte) {
-	hashes, keys := intKeys(1_000_000)
-	t, key := benchTable()
-	s, _ := t.Space(nil)
-	err := s.UpsertAll(hashes, keys, func(i int, p *int64, _ bool) error {
-		*p = int64(i)
-		return nil
-	})
 	if err != nil {
 		b.Fatal(err)
 	}
-	return t, key, hashes, keys
+}
+
+// million is how many keys the large benchmarks have.
+const million = 1_000_000
+
+// BenchmarkInsert is the growth of a table from nothing to a million keys.
+func BenchmarkInsert(b *testing.B) {
+	hashes, keys := intKeys(million)
+	b.ReportAllocs()
+	for b.Loop() {
+		t, _ := benchTable()
+		fill(b, t, hashes, keys)
+	}
+	perKey(b, million)
 }
 
 // BenchmarkFreeze is the pause of the task for a snapshot of a million keys.
 func BenchmarkFreeze(b *testing.B) {
-	t, _, _, _ := fillMillion(b)
+	t, _ := benchTable()
+	hashes, keys := intKeys(million)
+	fill(b, t, hashes, keys)
 	b.ReportAllocs()
 	for b.Loop() {
 		t.Freeze(0).Release()
 	}
 }
 
-// BenchmarkCopyOnWrite is an update of each of a million keys, in random order, under a snapshot
-// that was just taken: each page is copied once.
+// BenchmarkCopyOnWrite updates each of a million keys, in random order, without a snapshot and under
+// one that was just taken: then each page is copied once.
 func BenchmarkCopyOnWrite(b *testing.B) {
+	hashes, keys := intKeys(million)
+	runs := drawRuns(hashes, keys, drawOrder(million, false))
 	for _, open := range []bool{false, true} {
 		b.Run(fmt.Sprintf("snapshot=%t", open), func(b *testing.B) {
-			t, key, hashes, keys := fillMillion(b)
-			perm := rand.New(rand.NewPCG(5, 6)).Perm(len(keys))
+			t, key := benchTable()
+			fill(b, t, hashes, keys)
 			b.ReportAllocs()
-			for i := 0; i < b.N; i += len(keys) {
+			for b.Loop() {
 				var f Frozen
 				if open {
 					f = t.Freeze(0)
 				}
-				for _, j := range perm {
-					key.Set(hashes[j], keys[j])
-					p, _, _ := t.Upsert(nil)
-					*p++
+				for _, r := range runs {
+					for j, k := range r.keys {
+						key.Set(r.hashes[j], k)
+						p, _, err := t.Upsert(nil)
+						if err != nil {
+							b.Fatal(err)
+						}
+						*p++
+					}
 				}
 				if open {
 					f.Release()
 				}
 			}
+			perKey(b, len(runs)*batch)
 		})
 	}
 }
 
-// BenchmarkEach walks a million keys, per key.
+// BenchmarkEach walks a million keys, for change and for reading.
 func BenchmarkEach(b *testing.B) {
-	t, _, _, _ := fillMillion(b)
-	s, _ := t.Space(nil)
+	t, _ := benchTable()
+	hashes, keys := intKeys(million)
+	fill(b, t, hashes, keys)
+	s, err := t.Space(nil)
+	if err != nil {
+		b.Fatal(err)
+	}
 	sum := int64(0)
-	b.ReportAllocs()
-	for i := 0; i < b.N; i += s.Len() {
-		err := s.Each(func(_ uint64, _ []byte, p *int64) (bool, error) {
-			sum += *p
-			return true, nil
+	visit := func(_ uint64, _ []byte, p *int64) (bool, error) {
+		sum += *p
+		return true, nil
+	}
+	for name, walk := range map[string]func(func(uint64, []byte, *int64) (bool, error)) error{
+		"Each": s.Each, "Range": s.Range} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := walk(visit); err != nil {
+					b.Fatal(err)
+				}
+			}
+			perKey(b, million)
 		})
-		if err != nil {
-			b.Fatal(err)
-		}
 	}
 }
 
-// BenchmarkWindow fills and drops namespaces, as tumbling windows do, per key.
+// BenchmarkWindow fills and drops namespaces, as tumbling windows do.
 func BenchmarkWindow(b *testing.B) {
 	hashes, keys := intKeys(10_000)
 	t, _ := benchTable()
 	var ns [16]byte
+	count := func(_ int, p *int64, _ bool) error {
+		*p++
+		return nil
+	}
 	b.ReportAllocs()
-	for i := 0; i < b.N; i += len(keys) {
-		binary.BigEndian.PutUint64(ns[:], uint64(i))
-		s, _ := t.Space(ns[:])
-		err := s.UpsertAll(hashes, keys, func(i int, p *int64, _ bool) error {
-			*p++
-			return nil
-		})
+	for at := uint64(0); b.Loop(); at++ {
+		binary.BigEndian.PutUint64(ns[:], at)
+		s, err := t.Space(ns[:])
+		if err == nil {
+			err = s.UpsertAll(hashes, keys, count)
+		}
 		if err == nil {
 			err = s.Drop()
 		}
@@ -245,25 +272,67 @@ func BenchmarkWindow(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+	perKey(b, len(keys))
 }
 
-// BenchmarkTimers sets and fires timers of few times and many keys, per timer.
+// BenchmarkSessions moves the session of a key to another namespace with every record.
+func BenchmarkSessions(b *testing.B) {
+	hashes, keys := intKeys(10_000)
+	t, key := benchTable()
+	var from, to [16]byte
+	b.ReportAllocs()
+	for at := uint64(0); b.Loop(); at++ {
+		i := at % uint64(len(keys))
+		binary.BigEndian.PutUint64(from[:], at-uint64(len(keys)))
+		binary.BigEndian.PutUint64(to[:], at)
+		key.Set(hashes[i], keys[i])
+		err := t.Delete(from[:])
+		if err == nil {
+			_, _, err = t.Upsert(to[:])
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkTimers sets and fires timers of one time and many keys.
 func BenchmarkTimers(b *testing.B) {
 	hashes, keys := intKeys(10_000)
 	key := new(statebackend.KeyContext)
 	q := NewTimers("bench", key)
 	ns := make([]byte, 16)
+	fire := func(statebackend.Timer) error { return nil }
 	b.ReportAllocs()
-	for i := 0; i < b.N; i += len(keys) {
+	for at := int64(0); b.Loop(); at++ {
 		for j := range keys {
 			key.Set(hashes[j], keys[j])
-			if err := q.Add(int64(i), ns); err != nil {
+			if err := q.Add(at, ns); err != nil {
 				b.Fatal(err)
 			}
 		}
-		err := q.PopUntil(int64(i), func(statebackend.Timer) error { return nil })
+		if err := q.PopUntil(at, fire); err != nil {
+			b.Fatal(err)
+		}
+	}
+	perKey(b, len(keys))
+}
+
+// BenchmarkMapTable counts in maps of 30 entries of 10,000 keys.
+func BenchmarkMapTable(b *testing.B) {
+	hashes, keys := intKeys(10_000)
+	key := new(statebackend.KeyContext)
+	t := NewMap("bench", key, CodecOf(typeinfo.MustOf[int64]()))
+	at := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		i := at * 7919 % len(keys)
+		key.Set(hashes[i], keys[i])
+		p, _, err := t.Upsert(nil, keys[at%30])
 		if err != nil {
 			b.Fatal(err)
 		}
+		*p++
+		at++
 	}
 }

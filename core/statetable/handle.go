@@ -257,6 +257,44 @@ func (h *Space[V]) Each(f func(hash uint64, key []byte, p *V) (keep bool, err er
 	return err
 }
 
+// Range implements statebackend.Space: unlike Each it copies nothing under a snapshot.
+func (h *Space[V]) Range(f func(hash uint64, key []byte, v *V) (more bool, err error)) error {
+	t, s := h.table, h.space
+	if s == nil {
+		return t.wrap(ErrDropped)
+	}
+	if t.checks != nil {
+		if err := t.checks.seal(); err != nil {
+			return err
+		}
+		ns, look := t.nameOf(h.slot), f
+		f = func(hash uint64, key []byte, v *V) (bool, error) {
+			if err := t.checks.hand(ns, key, v, false); err != nil {
+				return false, err
+			}
+			more, err := look(hash, key, v)
+			return more, errors.Join(err, t.checks.seal())
+		}
+	}
+	scratch := new([inlineKey]byte)
+	for i := range s.pages {
+		rows := s.pages[i].rows
+		if rest := s.size - uint32(i)<<s.lv.shift; rest < uint32(len(rows)) {
+			rows = rows[:rest]
+		}
+		for j := range rows {
+			r := &rows[j]
+			if r.klen == freeEntry {
+				continue
+			}
+			if more, err := f(r.hash, s.key(r, scratch), &r.value); err != nil || !more {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // Len implements statebackend.Space.
 func (h *Space[V]) Len() int {
 	if h.space == nil {

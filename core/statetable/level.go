@@ -64,9 +64,12 @@ type level[V any] struct {
 	shift uint8  // log2 of the entries per page
 	// hintBits is log2 of the slots of the largest index that was dropped.
 	hintBits int
-	// spare and spareIndex come from the last large space that was dropped.
+	// spare and spareIndex come from a large space that was dropped; unused counts the smaller
+	// ones dropped since spare was used. small are small ones that are ready to be used again.
 	spare      []page[V]
 	spareIndex []uint64
+	unused     int
+	small      []*space[V]
 	// moved is told of each entry that changes its number, if it is set.
 	moved func(from, to uint32, r *entry[V])
 	sink  byte // keeps loads alive whose results do not count
@@ -82,7 +85,7 @@ func newLevel[V any](e *epochs) *level[V] {
 func (lv *level[V]) takePage(n int) []entry[V] {
 	if last := len(lv.spare) - 1; last >= 0 && n > int(lv.mask) {
 		p := lv.spare[last]
-		lv.spare = lv.spare[:last]
+		lv.spare, lv.unused = lv.spare[:last], 0
 		if p.epoch > lv.frozen && len(p.rows) == n {
 			clear(p.rows)
 			return p.rows
@@ -102,11 +105,27 @@ func (lv *level[V]) takeIndex(n int) []uint64 {
 	return make([]uint64, n)
 }
 
-// drop keeps the memory of a space that is no longer needed for the next one, in constant time. The
-// spare pages of an earlier one are given up if there are fewer of them.
+const (
+	// maxUnused is after how many smaller spaces the memory of a large one is given up.
+	maxUnused = 8
+	// maxSmall is how many small spaces are kept.
+	maxSmall = 256
+)
+
+// drop keeps the memory of a space that is no longer needed for the next one, in constant time. Keys
+// are not part of it: callers may still hold them.
 func (lv *level[V]) drop(s *space[V]) {
-	if len(s.pages) > max(len(lv.spare), 1) {
-		lv.spare = s.pages
+	switch n := len(s.pages); {
+	case n > 1 && n >= len(lv.spare) || n > 1 && lv.unused >= maxUnused:
+		lv.spare, lv.unused = s.pages, 0
+	case n > 1:
+		lv.unused++
+	case n == 1 && s.index == nil && len(lv.small) < maxSmall && !s.shared() && !s.dirShared &&
+		s.pages[0].epoch > lv.frozen:
+		rows := s.pages[0].rows
+		clear(rows[:s.size])
+		s.keys, s.free, s.size, s.live = arena{}, 0, 0, 0
+		lv.small = append(lv.small, s)
 	}
 	if len(s.index) > 1<<minIndexBits {
 		lv.hintBits = bits.Len(uint(len(s.index))) - 1

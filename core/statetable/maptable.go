@@ -164,6 +164,7 @@ func (t *MapTable[V]) drop(m *mapSlot[V], e uint32) {
 // settle removes the map if it became empty and makes it dense if it became sparse.
 func (t *MapTable[V]) settle(ns []byte, m *mapSlot[V]) error {
 	if m.space.live == 0 {
+		t.lv.drop(m.space)
 		return t.outer.Delete(ns)
 	}
 	if m.space.tidy() && m.order != nil {

@@ -8,6 +8,9 @@ const memSamples = 1024
 // bytes is the memory that the level keeps for the next space.
 func (lv *level[V]) bytes() int64 {
 	n := int64(len(lv.spareIndex)) * 8
+	for _, s := range lv.small {
+		n += s.memSize()
+	}
 	for i := range lv.spare {
 		n += int64(len(lv.spare[i].rows)) * int64(unsafe.Sizeof(entry[V]{}))
 	}

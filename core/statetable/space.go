@@ -51,7 +51,21 @@ type space[V any] struct {
 	home      uint8 // 32 - log2(len(index)): shifts a tag to its home
 }
 
-func newSpace[V any](lv *level[V]) *space[V] { return &space[V]{lv: lv, epoch: lv.now} }
+// newSpace returns an empty space.
+func newSpace[V any](lv *level[V]) *space[V] {
+	last := len(lv.small) - 1
+	if last < 0 {
+		return &space[V]{lv: lv, epoch: lv.now}
+	}
+	s := lv.small[last]
+	lv.small[last] = nil
+	lv.small = lv.small[:last]
+	if s.pages[0].epoch <= lv.frozen {
+		return &space[V]{lv: lv, epoch: lv.now}
+	}
+	s.epoch = lv.now
+	return s
+}
 
 // at returns entry e for reading.
 func (s *space[V]) at(e uint32) *entry[V] {
@@ -369,6 +383,9 @@ func (s *space[V]) compact() {
 	}
 	if s.live > scanEntries {
 		s.reindex(minIndexBits)
+	}
+	if s.live == 0 {
+		s.lv.drop(&old)
 	}
 }
 

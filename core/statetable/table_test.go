@@ -171,6 +171,8 @@ func (m *model) step() {
 		m.batch(ns, want)
 	case op < 92:
 		m.each(ns, want)
+	case op < 93:
+		m.iterate(ns, want)
 	case op < 94:
 		s, err := m.table.Space(ns)
 		m.check(err)
@@ -254,6 +256,29 @@ func (m *model) each(ns []byte, want map[string][]int64) {
 		if !seen[k] {
 			m.t.Fatalf("Each did not come to %q", k)
 		}
+	}
+}
+
+// iterate reads a namespace, to a random place.
+func (m *model) iterate(ns []byte, want map[string][]int64) {
+	s, err := m.table.Space(ns)
+	m.check(err)
+	seen := map[string]bool{}
+	stop := m.r.IntN(2*len(want) + 1)
+	copied := m.table.Copied()
+	m.check(s.Range(func(hash uint64, key []byte, v *[]int64) (bool, error) {
+		k := string(key)
+		if seen[k] || hash != m.hash(k) || !slices.Equal(*v, want[k]) {
+			return false, fmt.Errorf("Range: %q is %v, want %v", k, *v, want[k])
+		}
+		seen[k] = true
+		return len(seen) != stop, nil
+	}))
+	if n := min(len(want), stop); len(seen) != n && stop > 0 {
+		m.t.Fatalf("Range saw %d keys, want %d", len(seen), n)
+	}
+	if m.table.Copied() != copied {
+		m.t.Fatal("Range copied pages")
 	}
 }
 
