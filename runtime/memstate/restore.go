@@ -71,8 +71,8 @@ func blobName(b statebackend.Blob) string {
 // checkHeader verifies that a snapshot fits this instance.
 func (k *keyed) checkHeader(h *statebackend.SnapshotHeader) error {
 	if h.MaxParallelism != k.o.MaxParallelism {
-		return fmt.Errorf("it was written at a maximal parallelism of %d and cannot be read at "+
-			"%d; set the operator's maximal parallelism to %d", h.MaxParallelism, k.o.MaxParallelism,
+		return fmt.Errorf("it was written at a maximal parallelism of %d and cannot be read "+
+			"at %d; set the operator's maximal parallelism to %d", h.MaxParallelism, k.o.MaxParallelism,
 			h.MaxParallelism)
 	}
 	if len(h.KeySchema) == 0 || len(k.o.KeySchema) == 0 || bytes.Equal(h.KeySchema, k.o.KeySchema) {
@@ -87,8 +87,8 @@ func (k *keyed) checkHeader(h *statebackend.SnapshotHeader) error {
 		return fmt.Errorf("the schema of the key: %w", err)
 	}
 	if !was.Equal(is) {
-		return fmt.Errorf("the key was %v and is now %v: %w; the type of a key cannot be changed, "+
-			"because keys would move to other key groups", was, is, typeinfo.ErrIncompatible)
+		return fmt.Errorf("the key was %v and is now %v: %w; the type of a key cannot be "+
+			"changed, because keys would move to other key groups", was, is, typeinfo.ErrIncompatible)
 	}
 	return nil
 }
@@ -98,8 +98,8 @@ func (p *part) load(h *statebackend.StateHeader, table statetable.Any, now int64
 	was := &p.header
 	switch {
 	case was.Kind != h.Kind || was.Mapped != h.Mapped:
-		return fmt.Errorf("state %q was %s and is now %s: %w; the kind of a state cannot be changed",
-			h.Name, describe(was), describe(h), typeinfo.ErrIncompatible)
+		return fmt.Errorf("state %q was %s and is now %s: %w; the kind of a state cannot be "+
+			"changed", h.Name, describe(was), describe(h), typeinfo.ErrIncompatible)
 	case h.Mapped && !was.MapKey.Equal(h.MapKey):
 		return fmt.Errorf("the keys of map state %q were %v and are now %v: %w; the type of map "+
 			"keys cannot be changed", h.Name, was.MapKey, h.MapKey, typeinfo.ErrIncompatible)
