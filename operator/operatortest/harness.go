@@ -62,6 +62,7 @@ type Harness struct {
 	shared   map[string]any
 	last     uint64 // the checkpoint taken last
 	restored uint64
+	attempts int32 // how often the subtasks were started
 	mail     mailbox
 }
 
@@ -130,6 +131,7 @@ func (h *Harness) start(parallelism int, from *Checkpoint) error {
 		return err
 	}
 	h.subs = make([]*subtask, parallelism)
+	h.attempts++
 	for i := range h.subs {
 		op, err := h.o.Factory.New()
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"goflink/core/accumulator"
 	"goflink/core/config"
+	"goflink/core/id"
 	"goflink/core/keygroup"
 	"goflink/core/statebackend"
 	"goflink/operator"
@@ -39,7 +40,8 @@ func newRuntime(h *Harness, s *subtask, ctx context.Context, index, parallelism 
 	rt := &opRuntime{h: h, sub: s, ctx: ctx, restore: restore, outputs: map[string]any{},
 		logger: slog.New(slog.DiscardHandler)}
 	rt.info = operator.Info{JobName: "test", OperatorName: h.o.Name, TaskName: h.o.Name,
-		Subtask: index, Parallelism: parallelism, MaxParallelism: h.o.MaxParallelism}
+		Subtask: index, Parallelism: parallelism, MaxParallelism: h.o.MaxParallelism,
+		Attempt: id.Attempt{Subtask: int32(index), Number: h.attempts - 1}}
 	for _, out := range h.o.Outputs {
 		rt.outputs[out.tag()] = out.receiver(h, index)
 	}
