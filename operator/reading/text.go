@@ -3,10 +3,7 @@ package reading
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"path"
-	"slices"
 	"strings"
 
 	"goflink/core/filesystem"
@@ -18,8 +15,6 @@ const (
 	DefaultTextSplitBytes = 32 << 20
 	// DefaultMaxLineBytes bounds a line where nothing else is said.
 	DefaultMaxLineBytes = 64 << 20
-	// MaxTextFiles bounds the files that one source reads.
-	MaxTextFiles = 1_000_000
 )
 
 // TextFile is the source of the lines of a text file, of all files in a directory (its hidden
@@ -68,61 +63,12 @@ func (t TextFile) NewEnumerator(ctx source.EnumeratorContext, restored []byte) (
 
 // Check says what is wrong with the path, for errors before a job is submitted.
 func (t TextFile) Check(ctx context.Context) error {
-	_, err := t.list(ctx)
+	_, err := findFiles(ctx, "text file", t.Files, t.Path)
 	return err
 }
 
-// list returns the files with their sizes, sorted by path.
-func (t TextFile) list(ctx context.Context) ([]filesystem.Info, error) {
-	if t.Files == nil {
-		return nil, errors.New("text file: the source has no file systems to find files in")
-	}
-	fs, p, err := t.Files.Find(ctx, t.Path)
-	if err != nil {
-		return nil, fmt.Errorf("text file: %w", err)
-	}
-	info, err := fs.Stat(ctx, p)
-	switch {
-	case err == nil && !info.Dir:
-		return []filesystem.Info{withPath(info, p)}, nil
-	case err == nil:
-		return listDir(ctx, fs, p, "*")
-	case strings.ContainsAny(path.Base(p), "*?["):
-		files, derr := listDir(ctx, fs, path.Dir(p), path.Base(p))
-		if derr == nil && len(files) == 0 {
-			return nil, fmt.Errorf("text file: no file matches %s", t.Path)
-		}
-		return files, derr
-	}
-	return nil, fmt.Errorf("text file: %w", err)
-}
-
-func withPath(i filesystem.Info, p string) filesystem.Info { i.Name = p; return i }
-
-func listDir(ctx context.Context, fs filesystem.FileSystem, dir, pattern string) (
-	files []filesystem.Info, err error) {
-	for info, err := range fs.List(ctx, dir) {
-		if err != nil {
-			return nil, fmt.Errorf("text files in %s: %w", dir, err)
-		}
-		match, err := path.Match(pattern, info.Name)
-		if err != nil {
-			return nil, fmt.Errorf("text files in %s: pattern %q: %w", dir, pattern, err)
-		}
-		if info.Dir || !match || info.Name[0] == '.' || info.Name[0] == '_' {
-			continue
-		}
-		if len(files) == MaxTextFiles {
-			return nil, fmt.Errorf("text files in %s: more than %d files", dir, MaxTextFiles)
-		}
-		files = append(files, withPath(info, path.Join(dir, info.Name)))
-	}
-	slices.SortFunc(files, func(a, b filesystem.Info) int { return strings.Compare(a.Name, b.Name) })
-	return files, nil
-}
-
 func (t TextFile) discover(ctx context.Context) ([]source.Split, error) {
-	files, err := t.list(ctx)
+	files, err := findFiles(ctx, "text file", t.Files, t.Path)
 	if err != nil {
 		return nil, err
 	}

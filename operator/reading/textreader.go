@@ -3,7 +3,6 @@ package reading
 import (
 	"bytes"
 	"compress/gzip"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -89,11 +88,7 @@ func (r *textReader) Poll(b *stream.Batch[string], max int) (string, source.Stat
 
 // begin opens the file at the part's position; in the middle of a line it skips the rest of it.
 func (r *textReader) begin(s *textTask) error {
-	fs, p, err := r.t.Files.Find(context.Background(), r.uri(s.Path))
-	if err != nil {
-		return err
-	}
-	f, err := fs.Open(context.Background(), p)
+	f, err := openFile(r.t.Files, r.t.Path, s.Path)
 	if err != nil {
 		return err
 	}
@@ -109,16 +104,6 @@ func (r *textReader) begin(s *textTask) error {
 	s.Middle = false
 	_, _, err = r.in.line(s)
 	return err
-}
-
-// uri is the path in the file system of the source's path.
-func (r *textReader) uri(p string) string {
-	u, err := r.t.Files.Resolve(r.t.Path)
-	if err != nil {
-		return p
-	}
-	u.Path = p
-	return u.String()
 }
 
 func (r *textReader) Snapshot(uint64) ([]source.Split, error) {
