@@ -12,7 +12,7 @@ import (
 // Both unites two streams that are keyed alike, for windows over both (R38):
 //
 //	both := datastream.Both(orders, payments)
-//	pairs := datastream.Join(both.TimeWindow(5*time.Second), func(o Order, p Payment) Paid { … })
+//	pairs := datastream.Join(datastream.TimeWindow(both, 5*time.Second), func(o Order, p Payment) Paid { … })
 //
 // Join and CoGroup take windows of it; a record of the left stream is the left side of an Either.
 func Both[K, L, R any](left *Keyed[K, L], right *Keyed[K, R]) *Keyed[K, tuple.Either[L, R]] {

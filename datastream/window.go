@@ -14,7 +14,7 @@ import (
 // Windowed is a stream cut into windows of type W (R40), per key or, with K = NoKey, as a whole. Its
 // methods return changed copies.
 //
-//	k.TimeWindow(10*time.Second, 5*time.Second).AllowedLateness(time.Minute).Sum("count")
+//	TimeWindow(k, 10*time.Second, 5*time.Second).AllowedLateness(time.Minute).Sum("count")
 type Windowed[K, T any, W windowing.Window] struct {
 	in     *Stream[T]
 	schema []byte
@@ -26,23 +26,19 @@ type Windowed[K, T any, W windowing.Window] struct {
 // NoKey is the key of windows over a whole stream.
 type NoKey = struct{}
 
-// Window cuts a keyed stream into the windows of an assigner (R44). For windows of time the method
-// of the same name does so, too.
+// Window cuts a keyed stream into the windows of an assigner (R44). This and its like are functions,
+// not methods: the methods of a generic type are compiled for each of its instances, used or not,
+// and windows are much code.
 func Window[K, T any, W windowing.Window](k *Keyed[K, T], a window.Assigner[T, W]) *Windowed[K, T, W] {
 	return &Windowed[K, T, W]{in: k.s, schema: k.schema,
 		spec: windowing.Spec[T, K, W]{Key: k.selector, KeyType: k.key, Assigner: a}}
 }
 
-// Window cuts the stream into windows of time: tumbling, sliding or session windows.
-func (k *Keyed[K, T]) Window(a window.Assigner[T, window.Time]) *Windowed[K, T, window.Time] {
-	return Window(k, a)
-}
-
 // TimeWindow cuts the stream into windows of the given size, which follow one another or, with a
 // slide, begin every slide (R42). They are windows of the environment's time characteristic (R51).
-func (k *Keyed[K, T]) TimeWindow(size time.Duration, slide ...time.Duration,
+func TimeWindow[K, T any](k *Keyed[K, T], size time.Duration, slide ...time.Duration,
 ) *Windowed[K, T, window.Time] {
-	return k.Window(timeGrid[T](k.s.env, "TimeWindow", size, slide))
+	return Window(k, timeGrid[T](k.s.env, "TimeWindow", size, slide))
 }
 
 // timeGrid is the assigner of TimeWindow.
@@ -60,7 +56,7 @@ func timeGrid[T any](e *Environment, call string, size time.Duration, slide []ti
 
 // CountWindow cuts the stream of each key into windows of n records, or, with a slide, evaluates the
 // last n records whenever slide further ones came (R42).
-func (k *Keyed[K, T]) CountWindow(n int, slide ...int) *Windowed[K, T, window.Global] {
+func CountWindow[K, T any](k *Keyed[K, T], n int, slide ...int) *Windowed[K, T, window.Global] {
 	return countWindow(Window(k, window.GlobalWindows[T]()), "CountWindow", n, slide)
 }
 
@@ -78,8 +74,7 @@ func countWindow[K, T any](w *Windowed[K, T, window.Global], call string, n int,
 		Trigger(window.CountTrigger[T, window.Global](int64(slide[0])))
 }
 
-// WindowAll cuts a whole stream into the windows of an assigner; one subtask handles them. For windows
-// of time the method of the same name does so, too.
+// WindowAll cuts a whole stream into the windows of an assigner; one subtask handles them.
 func WindowAll[T any, W windowing.Window](s *Stream[T], a window.Assigner[T, W],
 ) *Windowed[NoKey, T, W] {
 	w := &Windowed[NoKey, T, W]{in: s, all: true, spec: windowing.Spec[T, NoKey, W]{Assigner: a}}
@@ -91,19 +86,14 @@ func WindowAll[T any, W windowing.Window](s *Stream[T], a window.Assigner[T, W],
 	return w
 }
 
-// WindowAll cuts the whole stream into windows of time; one subtask handles them.
-func (s *Stream[T]) WindowAll(a window.Assigner[T, window.Time]) *Windowed[NoKey, T, window.Time] {
-	return WindowAll(s, a)
-}
-
 // TimeWindowAll is TimeWindow over the whole stream.
-func (s *Stream[T]) TimeWindowAll(size time.Duration, slide ...time.Duration,
+func TimeWindowAll[T any](s *Stream[T], size time.Duration, slide ...time.Duration,
 ) *Windowed[NoKey, T, window.Time] {
-	return s.WindowAll(timeGrid[T](s.env, "TimeWindowAll", size, slide))
+	return WindowAll(s, timeGrid[T](s.env, "TimeWindowAll", size, slide))
 }
 
 // CountWindowAll is CountWindow over the whole stream.
-func (s *Stream[T]) CountWindowAll(n int, slide ...int) *Windowed[NoKey, T, window.Global] {
+func CountWindowAll[T any](s *Stream[T], n int, slide ...int) *Windowed[NoKey, T, window.Global] {
 	return countWindow(WindowAll(s, window.GlobalWindows[T]()), "CountWindowAll", n, slide)
 }
 
