@@ -47,10 +47,9 @@ type twoPhaseOp[T, Txn any] struct {
 	// pending are pre-committed and not known to be committed, oldest first; those with due set are
 	// to be committed.
 	pending []pendingTxn[Txn]
-	// restored are the transactions of the restored checkpoint, of all subtasks. The first waiting
-	// of pending are of them. abandoned says that Abandon was called.
+	// restored are the transactions of the restored checkpoint, of all subtasks, until Abandon was
+	// called.
 	restored  []Txn
-	waiting   int
 	abandoned bool
 
 	tries  int
@@ -135,7 +134,6 @@ func (o *twoPhaseOp[T, Txn]) restore() error {
 			o.pending = append(o.pending, pendingTxn[Txn]{txn, e.Txn, e.Checkpoint, true})
 		}
 	}
-	o.waiting = len(o.pending)
 	return nil
 }
 
@@ -218,12 +216,12 @@ func (o *twoPhaseOp[T, Txn]) commit() error {
 		o.tries = 0
 		o.meters.committed.Add(1)
 		o.pending = o.pending[1:]
-		o.waiting = max(0, o.waiting-1)
 	}
 	o.meters.pending.Store(int64(len(o.pending)))
-	if o.abandoned || o.waiting > 0 {
+	if o.abandoned {
 		return nil
 	}
+	// What was restored came first in pending, so it is committed.
 	if err := o.s.Abandon(o.restored); err != nil {
 		return fmt.Errorf("abandon what earlier attempts have left: %w", err)
 	}
