@@ -170,8 +170,8 @@ func TestLateness(t *testing.T) {
 	for _, lateness := range []time.Duration{3 * time.Second, 0} {
 		var got, late *results[event]
 		execute(t, func(env *datastream.Environment) {
-			w := byWho(timed(elements(env, es...), 2*time.Second)).
-				Window(window.TumblingEventTime[event](10 * time.Second))
+			w := datastream.Window(byWho(timed(elements(env, es...), 2*time.Second)),
+				window.TumblingEventTime[event](10*time.Second))
 			if lateness > 0 {
 				w = w.AllowedLateness(lateness).SideOutputLateData(tag)
 			}

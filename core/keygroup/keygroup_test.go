@@ -15,12 +15,12 @@ func TestRangesPartition(t *testing.T) {
 				r := RangeOf(maxP, p, s)
 				if r.First != next {
 					t.Fatalf("max %d p %d subtask %d: range %v, want it to begin at %d",
-					maxP, p, s, r, next)
+						maxP, p, s, r, next)
 				}
 				for g := r.First; g <= r.Last; g++ {
 					if got := Subtask(g, maxP, p); got != s {
 						t.Fatalf("max %d p %d: group %d belongs to %d, but lies in range of %d",
-						maxP, p, g, got, s)
+							maxP, p, g, got, s)
 					}
 				}
 				next = r.Last + 1
