@@ -17,7 +17,7 @@ var topics = []struct {
 	{"State", []string{"state.", "execution.state-recovery.from-local", "taskmanager.state."}},
 	{"Restarts", []string{"restart-strategy.", "jobmanager.execution."}},
 	{"Scheduling and slots", []string{"jobmanager.scheduler", "slot", "resourcemanager.",
-		"cluster.", "taskmanager.numberOfTaskSlots", "taskmanager.cpu.",
+		"cluster.", "minicluster.", "taskmanager.numberOfTaskSlots", "taskmanager.cpu.",
 		"taskmanager.load-balance.", "external-resource"}},
 	{"Memory of TaskManagers", []string{"taskmanager.memory."}},
 	{"Memory of JobManagers", []string{"jobmanager.memory."}},
