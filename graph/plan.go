@@ -66,14 +66,14 @@ func (g *StreamGraph) PlanText() string {
 	seen := map[*StreamNode]bool{}
 	for _, n := range g.Nodes {
 		if len(n.Out) == 0 {
-			writeTree(&b, n, "", "", "", seen)
+			writeTree(&b, n, "", "", "", seen, g.Settings.Chaining)
 		}
 	}
 	return strings.TrimRight(b.String(), "\n")
 }
 
 func writeTree(b *strings.Builder, n *StreamNode, lead, below, edge string,
-	seen map[*StreamNode]bool) {
+	seen map[*StreamNode]bool, chaining bool) {
 	fmt.Fprintf(b, "%s[%d] %s  (parallelism %d)", lead, n.ID, n.T.Name, n.Parallelism)
 	if edge != "" {
 		fmt.Fprintf(b, "  ── %s ▶", edge)
@@ -89,13 +89,13 @@ func writeTree(b *strings.Builder, n *StreamNode, lead, below, edge string,
 		if e.Tag != "" {
 			edge += " of side output " + e.Tag
 		}
-		if e.chainable(e.Source.T.Chaining != ChainNever) {
+		if e.chainable(chaining) {
 			edge += ", chained"
 		}
 		if i == len(n.In)-1 {
-			writeTree(b, e.Source, below+"└─ ", below+"   ", edge, seen)
+			writeTree(b, e.Source, below+"└─ ", below+"   ", edge, seen, chaining)
 		} else {
-			writeTree(b, e.Source, below+"├─ ", below+"│  ", edge, seen)
+			writeTree(b, e.Source, below+"├─ ", below+"│  ", edge, seen, chaining)
 		}
 	}
 }

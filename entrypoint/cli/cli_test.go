@@ -156,7 +156,7 @@ func TestInfo(t *testing.T) {
 		t.Errorf("json: exit code %d: %s %s", code, out, errs)
 	}
 	out, errs, code = flink(t, "info", "--format", "text", binaries.wordcount, "--input", input)
-	if code != 0 || !strings.Contains(out, "Keyed Aggregation") {
+	if code != 0 || !strings.Contains(out, "Keyed Sum") {
 		t.Errorf("text: exit code %d: %s %s", code, out, errs)
 	}
 }

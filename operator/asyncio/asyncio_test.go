@@ -325,7 +325,8 @@ func TestManyRecords(t *testing.T) {
 			if e.Kind == operatortest.WatermarkEvent {
 				last = e.Watermark
 			} else if e.Time <= last || e.Time > last+100 {
-				t.Fatalf("%s: %s came between the watermarks %d and %d", name, e.String(), last, last+100)
+				t.Fatalf("%s: %s came between the watermarks %d and %d", name, e.String(), last,
+					last+100)
 			}
 		}
 		got := operatortest.Values[string](h, "")

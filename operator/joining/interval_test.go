@@ -50,8 +50,10 @@ func within(tb testing.TB, lower, upper time.Duration) interval {
 		tb.Fatal(err)
 	}
 	return interval{
-		Left:  process.KeyBy[order, string]{Selector: func(o order) string { return o.Customer }, Key: key},
-		Right: process.KeyBy[payment, string]{Selector: func(p payment) string { return p.Customer }, Key: key},
+		Left: process.KeyBy[order, string]{Key: key,
+			Selector: func(o order) string { return o.Customer }},
+		Right: process.KeyBy[payment, string]{Key: key,
+			Selector: func(p payment) string { return p.Customer }},
 		Lower: lower, Upper: upper,
 	}
 }
@@ -79,9 +81,8 @@ func (pairUp) ProcessElement(o order, p payment, ctx *joining.Context[string],
 
 func joined(tb testing.TB, s interval) operatortest.Options {
 	tb.Helper()
-	f, err := joining.IntervalJoin(s, func() joining.ProcessJoinFunction[string, order, payment, string] {
-		return pairUp{}
-	})
+	f, err := joining.IntervalJoin(s,
+		func() joining.ProcessJoinFunction[string, order, payment, string] { return pairUp{} })
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -323,7 +324,8 @@ func TestIntervalRefused(t *testing.T) {
 		"no time lies between":   within(t, 2*time.Millisecond, time.Millisecond),
 		"the upper bound is 1µs": within(t, 0, time.Microsecond),
 	} {
-		if _, err := joining.IntervalJoin(s, create); err == nil || !strings.Contains(err.Error(), want) {
+		_, err := joining.IntervalJoin(s, create)
+		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)
 		}
 	}

@@ -190,6 +190,8 @@ type Lifecycle struct {
 	opened bool
 }
 
+// NewLifecycle takes a function object that a factory made. The error says that there is none, or
+// that a method of it is not what its name promises.
 func NewLifecycle(user any) (Lifecycle, error) {
 	if v := reflect.ValueOf(user); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
 		return Lifecycle{}, failure.New(failure.FailJob, failure.User,

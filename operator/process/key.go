@@ -33,11 +33,17 @@ var _ Keying[int] = KeyBy[int, string]{}
 
 // check reports what is missing.
 func (k KeyBy[T, K]) check() error {
-	if k.Selector == nil || k.Key == nil {
-		return failure.New(failure.FailJob, failure.User, "the input of %v is keyed without %s",
-			reflect.TypeFor[T](), map[bool]string{true: "a selector", false: "a key type"}[k.Selector == nil])
+	missing := ""
+	switch {
+	case k.Selector == nil:
+		missing = "selector"
+	case k.Key == nil:
+		missing = "key type"
+	default:
+		return nil
 	}
-	return nil
+	return failure.New(failure.FailJob, failure.User, "the input of %v is keyed without a %s",
+		reflect.TypeFor[T](), missing)
 }
 
 func (k KeyBy[T, K]) reader() batchKeys[T] { return operator.NewKeyReader(k.Selector, k.Key) }

@@ -207,7 +207,8 @@ func TestKeyedCoProcess(t *testing.T) {
 			together(counts.Watermark(32), names.Watermark(13)), operatortest.End(),
 		})
 	expect(t, got, "a:count 1+name@3", "alone: watermark 11", "watermark 11",
-		"alone: b:name@12", "c:count 7+count 8@31", "alone: watermark 12", "watermark 12", "alone: watermark 13",
+		"alone: b:name@12", "c:count 7+count 8@31", "alone: watermark 12", "watermark 12",
+		"alone: watermark 13",
 		"watermark 13", "alone: watermark max", "watermark max")
 }
 
