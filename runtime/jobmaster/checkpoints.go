@@ -53,8 +53,8 @@ type checkpoints struct {
 	// busy is set while an event is being handled; events that come meanwhile wait.
 	busy   bool
 	events []checkpoint.Event
-	// waiting are the clients that wait for an answer, by request.
-	waiting map[string]chan<- answer
+	// waiting are those who wait for an answer, by request.
+	waiting map[string]func(path string, err error)
 	lastReq int
 	// restore is the assignment of restoreFrom, the latest restore.
 	assigned   *checkpoint.Assignment
@@ -68,7 +68,7 @@ type answer struct {
 }
 
 func newCheckpoints(m *Master, o *CheckpointOptions) *checkpoints {
-	return &checkpoints{m: m, o: o, waiting: map[string]chan<- answer{}}
+	return &checkpoints{m: m, o: o, waiting: map[string]func(string, error){}}
 }
 
 // start reads the checkpoint or savepoint that the job begins with, if any, and then calls ready in
@@ -383,40 +383,53 @@ func (m *Master) WantsCheckpoint(a id.Attempt) {
 }
 
 func (c *checkpoints) answer(e checkpoint.RequestDone) {
-	if w := c.waiting[e.Request]; w != nil {
+	if done := c.waiting[e.Request]; done != nil {
 		delete(c.waiting, e.Request)
-		w <- answer{e.Path, e.Err}
+		done(e.Path, e.Err)
 	}
 }
 
-// request asks the coordinator for something and waits for its answer.
-func (c Client) request(ctx context.Context, event func(request string) checkpoint.Event) (
-	string, error) {
-	done := make(chan answer, 1)
-	cs := c.m.checkpoints
-	ok := c.m.actor.Post(func() {
-		if cs.c == nil {
-			done <- answer{err: fmt.Errorf("job %s is not running", c.ID())}
+// ask asks the coordinator for something. done is called once, in the actor or, if the job has ended,
+// at once.
+func (m *Master) ask(event func(request string) checkpoint.Event, done func(path string, err error)) {
+	c := m.checkpoints
+	ok := m.actor.Post(func() {
+		if c.c == nil {
+			done("", fmt.Errorf("job %s is not running", m.ID()))
 			return
 		}
-		cs.lastReq++
-		name := fmt.Sprint(cs.lastReq)
-		cs.waiting[name] = done
-		cs.step(event(name))
+		c.lastReq++
+		name := fmt.Sprint(c.lastReq)
+		c.waiting[name] = done
+		c.step(event(name))
 	})
 	if !ok {
-		return "", fmt.Errorf("job %s has ended", c.ID())
+		done("", fmt.Errorf("job %s has ended", m.ID()))
 	}
+}
+
+// TriggerCheckpoint begins a checkpoint now. done gets its path, or why there is none; it is called
+// once, by any goroutine, and must not block.
+func (m *Master) TriggerCheckpoint(done func(path string, err error)) {
+	m.ask(func(r string) checkpoint.Event { return checkpoint.TriggerCheckpoint{Request: r} }, done)
+}
+
+// TriggerSavepoint begins a savepoint below target, with which the job goes on, stops or drains by its
+// kind. done is as for TriggerCheckpoint.
+func (m *Master) TriggerSavepoint(kind stream.SavepointKind, target string,
+	done func(path string, err error)) {
+	m.ask(func(r string) checkpoint.Event {
+		return checkpoint.TriggerSavepoint{Request: r, Kind: kind, Target: target}
+	}, done)
+}
+
+// await calls begin and waits for the answer.
+func await(ctx context.Context, begin func(done func(path string, err error))) (string, error) {
+	answers := make(chan answer, 1)
+	begin(func(path string, err error) { answers <- answer{path, err} })
 	select {
-	case a := <-done:
+	case a := <-answers:
 		return a.path, a.err
-	case <-c.m.actor.Done():
-		select {
-		case a := <-done:
-			return a.path, a.err
-		default:
-			return "", fmt.Errorf("job %s has ended", c.ID())
-		}
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
@@ -424,9 +437,7 @@ func (c Client) request(ctx context.Context, event func(request string) checkpoi
 
 // Checkpoint takes a checkpoint now and returns its path.
 func (c Client) Checkpoint(ctx context.Context) (string, error) {
-	return c.request(ctx, func(r string) checkpoint.Event {
-		return checkpoint.TriggerCheckpoint{Request: r}
-	})
+	return await(ctx, c.m.TriggerCheckpoint)
 }
 
 // Savepoint takes a savepoint below target and returns its path.
@@ -444,9 +455,7 @@ func (c Client) Stop(ctx context.Context, target string, drain bool) (string, er
 
 func (c Client) savepoint(ctx context.Context, target string, kind stream.SavepointKind) (
 	string, error) {
-	return c.request(ctx, func(r string) checkpoint.Event {
-		return checkpoint.TriggerSavepoint{Request: r, Kind: kind, Target: target}
-	})
+	return await(ctx, func(done func(string, error)) { c.m.TriggerSavepoint(kind, target, done) })
 }
 
 // Checkpoints is what is known of the job's checkpoints.

@@ -1,3 +1,5 @@
+//go:build !simrandom
+
 package minicluster_test
 
 import (
