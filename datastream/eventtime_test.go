@@ -180,12 +180,12 @@ func TestLateness(t *testing.T) {
 			late = collect(datastream.SideOutput(s, tag))
 		})
 		if lateness > 0 {
-			got.want(t, "event{Who='a', At=1000, N=1}", "event{Who='a', At=1000, N=11}",
-				"event{Who='a', At=12000, N=2}")
-			late.want(t, "event{Who='a', At=6000, N=100}")
+			got.want(t, "event{who='a', at=1000, n=1}", "event{who='a', at=1000, n=11}",
+				"event{who='a', at=12000, n=2}")
+			late.want(t, "event{who='a', at=6000, n=100}")
 			continue
 		}
-		got.want(t, "event{Who='a', At=1000, N=1}", "event{Who='a', At=12000, N=2}")
+		got.want(t, "event{who='a', at=1000, n=1}", "event{who='a', at=12000, n=2}")
 		late.want(t)
 	}
 }

@@ -65,7 +65,7 @@ func TestProject(t *testing.T) {
 		swapped = collect(datastream.Project[tuple.T2[int, string]](
 			elements(env, tuple.New3("a", true, 1)), "2", "f0"))
 	})
-	fields.want(t, "pair{A='a', B=2}", "pair{A='b', B=3}")
+	fields.want(t, "pair{a='a', b=2}", "pair{a='b', b=3}")
 	swapped.want(t, "(1,a)")
 }
 
@@ -85,8 +85,8 @@ func TestReduce(t *testing.T) {
 		got = collect(k.Reduce(add))
 		rich = collect(datastream.RichReduce(k, func() reducer { return add }))
 	})
-	want := []string{"count{Word='a', N=1}", "count{Word='b', N=1}", "count{Word='a', N=2}",
-		"count{Word='a', N=3}", "count{Word='b', N=2}"}
+	want := []string{"count{word='a', n=1}", "count{word='b', n=1}", "count{word='a', n=2}",
+		"count{word='a', n=3}", "count{word='b', n=2}"}
 	got.want(t, want...)
 	rich.want(t, want...)
 }

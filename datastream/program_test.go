@@ -328,7 +328,7 @@ func TestRestartStrategies(t *testing.T) {
 		_, err := tryExecute(t, func(env *datastream.Environment) {
 			env.SetRestartStrategy(datastream.FixedDelayRestart(attempts, time.Millisecond))
 			datastream.RichMap(datastream.FromSequence(env, 1, 3), func() *failing {
-				return &failing{until: 2}
+				return &failing{until: 3}
 			}).ForEach(func(int64) {})
 		})
 		if survives && err != nil {

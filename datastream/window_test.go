@@ -125,8 +125,8 @@ func TestWindowedIsCopied(t *testing.T) {
 		one := w.Evictor(window.CountEvictor[event, window.Time](1, window.BeforeFunction))
 		plain, evicted = collect(w.Sum("n")), collect(one.Sum("n"))
 	})
-	plain.want(t, "event{Who='a', At=0, N=6}")
-	evicted.want(t, "event{Who='a', At=2000, N=3}")
+	plain.want(t, "event{who='a', at=0, n=6}")
+	evicted.want(t, "event{who='a', at=2000, n=3}")
 }
 
 // TestWindowFields: R48: predefined aggregations of a field, incremental or of what an evictor left.
@@ -148,8 +148,8 @@ func TestWindowFields(t *testing.T) {
 		})
 		for i, want := range []event{{"a", 0, 26}, {"a", 0, 2}, {"a", 0, 9}, {"a", 2, 2}, {"a", 4, 2},
 			{"a", 3, 9}} {
-			got[i].wantSet(t, "event{Who='b', At=1, N=7}",
-				fmt.Sprintf("event{Who='a', At=%d, N=%d}", want.At, want.N))
+			got[i].wantSet(t, "event{who='b', at=1, n=7}",
+				fmt.Sprintf("event{who='a', at=%d, n=%d}", want.At, want.N))
 		}
 	}
 }
@@ -178,10 +178,10 @@ func TestWindowReduceAggregate(t *testing.T) {
 			}
 		}))
 	})
-	reduced.want(t, "event{Who='a', At=0, N=6}", "event{Who='a', At=6000, N=4}")
-	withReduced.want(t, "a[0,5000)6", "a[5000,10000)4")
+	reduced.want(t, "event{who='a', at=0, n=6}", "event{who='a', at=6000, n=4}")
+	withReduced.want(t, "a[0,5000) 6", "a[5000,10000) 4")
 	means.want(t, "2.0", "4.0")
-	withMeans.want(t, "a[0,5000)2", "a[5000,10000)4")
+	withMeans.want(t, "a[0,5000) 2", "a[5000,10000) 4")
 }
 
 type (

@@ -38,7 +38,7 @@ type FunctionContext struct {
 // Info describes the function's place: job, operator, subtask, parallelism, attempt.
 func (c *FunctionContext) Info() operator.Info { return c.rt.Info() }
 
-// AttemptNumber counts the attempts to run this subtask, from 0.
+// AttemptNumber counts the attempts to run this subtask, from 1.
 func (c *FunctionContext) AttemptNumber() int { return int(c.rt.Info().Attempt.Number) }
 
 // Config is the job's configuration; it must not be changed.
