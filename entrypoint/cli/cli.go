@@ -134,8 +134,6 @@ func jobFlags() []cli.Flag {
 	}
 }
 
-const originClient = "the command line"
-
 // configure makes the configuration from the configuration file and the options.
 func (a *App) configure(c *cli.Context) (*config.Configuration, error) {
 	conf, err := entrypoint.LoadConfig()

@@ -31,11 +31,10 @@ type queueEnumerator struct {
 	q   queue
 	ctx source.EnumeratorContext
 	// Round is the next to be found, Open are the tickets that nobody has.
-	Round   int
-	Open    []source.Split
-	hungry  []int
-	added   map[int]bool
-	goodbye []string
+	Round  int
+	Open   []source.Split
+	hungry []int
+	added  map[int]bool
 }
 
 func (q queue) NewEnumerator(ctx source.EnumeratorContext, restored []byte) (source.Enumerator, error) {

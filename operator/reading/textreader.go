@@ -124,7 +124,6 @@ func (r *textReader) Close() error { return r.in.close() }
 type lines struct {
 	f   filesystem.File
 	zip *gzip.Reader
-	src io.Reader
 	at  int64 // position in f of the next read, of a file that is not packed
 	buf []byte
 	// ends are the lengths of the lines of a chunk.

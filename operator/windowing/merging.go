@@ -25,7 +25,6 @@ type merger[T, K any, W Window, Acc, R, Out any] struct {
 	found    []merge[W]
 	windows  []W
 	ns, to   []byte
-	room     []byte
 	collect  func(result W, of []W)
 }
 

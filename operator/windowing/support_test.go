@@ -3,7 +3,6 @@ package windowing
 import (
 	"context"
 	"fmt"
-	"strings"
 	"testing"
 
 	"goflink/core/keygroup"
@@ -29,7 +28,6 @@ func (e event) String() string { return fmt.Sprintf("%s=%d", e.Key, e.V) }
 
 func keyOf(e event) string  { return e.Key }
 func hashOf(e event) uint64 { return keygroup.HashString(e.Key) }
-func add(a, b event) event  { return event{a.Key, a.V + b.V} }
 func larger(a, b event) event {
 	if b.V > a.V {
 		return b
@@ -115,13 +113,5 @@ func must(tb testing.TB) func(f operator.Factory, err error) operator.Factory {
 			tb.Fatal(err)
 		}
 		return f
-	}
-}
-
-// expect compares lines.
-func expect(tb testing.TB, got []string, want ...string) {
-	tb.Helper()
-	if g, w := strings.Join(got, "\n"), strings.Join(want, "\n"); g != w {
-		tb.Errorf("got\n%s\nwant\n%s", g, w)
 	}
 }
