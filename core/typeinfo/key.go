@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"sync"
 	"unsafe"
+
+	"goflink/internal/noescape"
 )
 
 // Key turns keys of type K into their canonical bytes and back. Two keys are equal exactly if
@@ -126,7 +128,7 @@ func (k *Key[K]) Append(dst []byte, v *K) []byte {
 // Bytes that Append does not produce are an error.
 func (k *Key[K]) Decode(src []byte) (K, error) {
 	var v K
-	rest, err := decodeKey(src, noescape(unsafe.Pointer(&v)), k.steps)
+	rest, err := decodeKey(src, noescape.Pointer(unsafe.Pointer(&v)), k.steps)
 	if err == nil && len(rest) > 0 {
 		err = corrupt("%d bytes behind the key", len(rest))
 	}

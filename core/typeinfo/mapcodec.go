@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"reflect"
 	"unsafe"
+
+	"goflink/internal/noescape"
 )
 
 // mapCodec runs over maps of one common type without reflection.
@@ -18,7 +20,7 @@ func (n *node) appendMap(dst []byte, p unsafe.Pointer, depth int) ([]byte, error
 		return nil, errDepth
 	}
 	if n.maps != nil {
-		return n.maps.append(dst, noescape(p)), nil
+		return n.maps.append(dst, noescape.Pointer(p)), nil
 	}
 	escapeContent(p)
 	m := view(n.typ, p)
@@ -63,7 +65,7 @@ func (n *node) decodeMap(src []byte, p unsafe.Pointer, depth int) ([]byte, error
 		return nil, corrupt("map with %d entries whose keys take no bytes", count)
 	}
 	if n.maps != nil {
-		return n.maps.decode(src, noescape(p), count)
+		return n.maps.decode(src, noescape.Pointer(p), count)
 	}
 	hint := firstChunk(count, n.key.size+n.elem.size+mapControlBytes, len(src), depth)
 	m := reflect.MakeMapWithSize(n.typ, hint)

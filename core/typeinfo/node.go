@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"reflect"
 	"unsafe"
+
+	"goflink/internal/noescape"
 )
 
 // MaxDepth is how many pointers, slices, maps and interfaces may lie inside one another in a
@@ -106,16 +108,8 @@ type sliceHeader struct {
 	cap  int
 }
 
-// noescape hides p from escape analysis, as the standard library does for its builders. It is
-// for reflect views that end before the caller returns: without it each record on a caller's
-// stack would move to the heap. What p's memory refers to is not hidden: whoever copies it to the
-// heap calls escapeContent.
-//
-//go:nosplit
-func noescape(p unsafe.Pointer) unsafe.Pointer {
-	u := uintptr(p)
-	return *(*unsafe.Pointer)(unsafe.Pointer(&u))
-}
+// Pointers to records are hidden from escape analysis (noescape.Pointer); what the memory of a record
+// refers to is not: whoever copies it to the heap calls escapeContent.
 
 // escaped is what escapeContent would write to if it ever ran; nothing sets on.
 var escaped struct {
@@ -134,7 +128,7 @@ func escapeContent(p unsafe.Pointer) {
 
 // view returns the value of type t at p, for use before the caller returns.
 func view(t reflect.Type, p unsafe.Pointer) reflect.Value {
-	return reflect.NewAt(t, noescape(p)).Elem()
+	return reflect.NewAt(t, noescape.Pointer(p)).Elem()
 }
 
 // labelDepthMax is how many unnamed types label spells out inside one another.

@@ -21,7 +21,7 @@ var (
 type ownCodec struct {
 	typ reflect.Type
 	// scratch holds *T. The methods run on a copy, never on the caller's memory: they are
-	// foreign code, and p may lie on a stack (see noescape).
+	// foreign code, and p may lie on a stack (see package noescape).
 	scratch sync.Pool
 }
 

@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"goflink/core/typeinfo"
+	"goflink/internal/noescape"
 )
 
 // SumField returns a reduce function that sums a field: the other fields are those of its first
@@ -16,7 +17,7 @@ func SumField[T any](info *typeinfo.Type[T], field string) (func(a, b T) T, erro
 	}
 	add, off := f.add, f.offset
 	return func(a, b T) T {
-		add(unsafe.Add(unsafe.Pointer(&a), off), unsafe.Add(unsafe.Pointer(&b), off))
+		add(fieldAt(&a, off), fieldAt(&b, off))
 		return a
 	}, nil
 }
@@ -43,6 +44,11 @@ func MaxByField[T any](info *typeinfo.Type[T], field string, ties Ties) (func(a,
 	return reduceRecord(info, field, "maxBy", 1, ties)
 }
 
+// fieldAt is the address of a field of a record, for the length of a kernel's call.
+func fieldAt[T any](v *T, off uintptr) unsafe.Pointer {
+	return unsafe.Add(noescape.Pointer(unsafe.Pointer(v)), off)
+}
+
 // reduceExtreme keeps the extreme of a field: sign is that of compare(b, a) for b's to replace a's.
 func reduceExtreme[T any](info *typeinfo.Type[T], field, name string, sign int,
 ) (func(a, b T) T, error) {
@@ -52,7 +58,7 @@ func reduceExtreme[T any](info *typeinfo.Type[T], field, name string, sign int,
 	}
 	compare, assign, off := f.compare, f.assign, f.offset
 	return func(a, b T) T {
-		kept, at := unsafe.Add(unsafe.Pointer(&a), off), unsafe.Add(unsafe.Pointer(&b), off)
+		kept, at := fieldAt(&a, off), fieldAt(&b, off)
 		if compare(at, kept) == sign {
 			assign(kept, at)
 		}
@@ -69,7 +75,7 @@ func reduceRecord[T any](info *typeinfo.Type[T], field, name string, sign int, t
 	}
 	compare, off, last := f.compare, f.offset, ties == KeepLast
 	return func(a, b T) T {
-		c := compare(unsafe.Add(unsafe.Pointer(&b), off), unsafe.Add(unsafe.Pointer(&a), off))
+		c := compare(fieldAt(&b, off), fieldAt(&a, off))
 		if c == sign || c == 0 && last {
 			return b
 		}

@@ -7,8 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"goflink/core/accumulator"
 	"goflink/core/failure"
 	"goflink/core/state"
+	"goflink/core/stream"
 	"goflink/operator"
 	"goflink/operator/operatortest"
 	"goflink/operator/process"
@@ -322,4 +324,50 @@ func TestUserPanicPasses(t *testing.T) {
 	in := operatortest.Input[int]{}
 	h.Run(in.Record(1, 1))
 	t.Error("no panic")
+}
+
+// curious is a map function that looks at all of its context.
+type curious struct{ report *string }
+
+func (f curious) Open(ctx *process.FunctionContext) error {
+	i := ctx.Info()
+	_, restored := ctx.Restored()
+	keyed, err := ctx.Keyed()
+	if err != nil {
+		return err
+	}
+	list, err := state.OpenOperatorList(ctx.OperatorState(), state.ListOf[int]("list"))
+	if err != nil {
+		return err
+	}
+	list.Add(1)
+	ctx.Metrics().Counter("seen").Add(1)
+	ctx.Logger().Info("open")
+	visits := accumulator.NewCounter()
+	if err := ctx.Accumulators().Add("visits", visits); err != nil {
+		return err
+	}
+	*f.report = fmt.Sprint(i.JobName, i.Subtask, i.Parallelism, ctx.AttemptNumber(), restored,
+		keyed.MaxParallelism(), ctx.Now(), ctx.Watermark() == stream.MinWatermark,
+		ctx.Config() != nil)
+	return ctx.Accumulators().Add("visits", visits)
+}
+
+func (f curious) Map(v wordCount) (string, error) { return v.Word, nil }
+
+// TestFunctionContext: R64–R66: what a function can ask of its context.
+func TestFunctionContext(t *testing.T) {
+	var report string
+	f := process.RichMap(process.Keying[wordCount](byWord(t)),
+		func() process.MapFunction[wordCount, string] { return curious{&report} })
+	o := options[string](f)
+	o.Now = 77
+	h, err := operatortest.Start(t, o)
+	expectError(t, err, `accumulator "visits" is already registered`)
+	if want := "test0 1 0 false 16 77 true true"; report != want {
+		t.Errorf("the context says %q, want %q", report, want)
+	}
+	if h.Counter("seen") != 1 {
+		t.Error("the counter was not counted")
+	}
 }
