@@ -68,16 +68,8 @@ func (j *JobGraph) checkVertex(i int) error {
 	if v.Parallelism < 1 || v.Parallelism > v.MaxParallelism || v.MaxParallelism > keygroup.MaxMax {
 		return fmt.Errorf("parallelism %d, maximal parallelism %d", v.Parallelism, v.MaxParallelism)
 	}
-	for k := range v.Nodes {
-		for _, o := range v.Nodes[k].Outputs {
-			if o.Node >= len(v.Nodes) || o.Result >= len(v.Results) ||
-				(o.Node < 0) == (o.Result < 0) || o.Node >= 0 && o.Node <= k {
-				return fmt.Errorf("operator %d: bad output", k)
-			}
-			if o.Node >= 0 && (o.Input < 0 || o.Input >= v.Nodes[o.Node].Inputs) {
-				return fmt.Errorf("operator %d: bad input %d of its reader", k, o.Input)
-			}
-		}
+	if err := v.checkNodes(); err != nil {
+		return err
 	}
 	for k, r := range v.Results {
 		if r.Consumer <= i || r.Consumer >= len(j.Vertices) ||
@@ -95,6 +87,44 @@ func (j *JobGraph) checkVertex(i int) error {
 			e.Result >= len(j.Vertices[e.Producer].Results) || e.Input < 0 ||
 			e.Input >= v.Nodes[0].Inputs {
 			return fmt.Errorf("input %d: bad producer", k)
+		}
+		r := j.Vertices[e.Producer].Results[e.Result]
+		if r.Consumer != i || r.ConsumerInput != k {
+			return fmt.Errorf("input %d: what it reads is meant for another input", k)
+		}
+		if e.Pattern != r.Pattern || e.Type != r.Type || e.Partitioning != r.Partitioning ||
+			e.StreamEdge != r.StreamEdge || e.KeepAligned != r.KeepAligned {
+			return fmt.Errorf("input %d: its edge differs from that of what it reads", k)
+		}
+	}
+	return nil
+}
+
+// checkNodes verifies where the records of each operator of the chain go.
+func (v *Vertex) checkNodes() error {
+	fed := make([]bool, len(v.Results))
+	for k := range v.Nodes {
+		for _, o := range v.Nodes[k].Outputs {
+			if o.Node >= len(v.Nodes) || o.Result >= len(v.Results) ||
+				(o.Node < 0) == (o.Result < 0) || o.Node >= 0 && o.Node <= k {
+				return fmt.Errorf("operator %d: bad output", k)
+			}
+			if o.Node >= 0 && (o.Input < 0 || o.Input >= v.Nodes[o.Node].Inputs) {
+				return fmt.Errorf("operator %d: bad input %d of its reader", k, o.Input)
+			}
+			if o.Result < 0 {
+				continue
+			}
+			if fed[o.Result] {
+				return fmt.Errorf("operator %d: result %d has records of another output already", k,
+					o.Result)
+			}
+			fed[o.Result] = true
+		}
+	}
+	for k, ok := range fed {
+		if !ok {
+			return fmt.Errorf("result %d: no operator has it as its output", k)
 		}
 	}
 	return nil

@@ -23,24 +23,27 @@ type planSource struct {
 	Side         string `json:"side"`
 }
 
-// PlanJSON is the graph in the form of Flink's execution plan: nodes with their predecessors.
+// PlanJSON is the graph in the form of Flink's execution plan: nodes with their predecessors, sinks
+// last. The side of a predecessor is "second" throughout, as Flink writes it.
 func (g *StreamGraph) PlanJSON() ([]byte, error) {
 	var plan struct {
 		Nodes []planNode `json:"nodes"`
 	}
+	var sinks []planNode
 	for _, n := range g.Nodes {
 		p := planNode{ID: n.ID, Type: n.T.Name, Pact: pact(n), Contents: n.T.Name,
 			Parallelism: n.Parallelism}
-		for i, e := range n.In {
-			side := "second"
-			if i > 0 {
-				side = "first"
-			}
+		for _, e := range n.In {
 			p.Predecessors = append(p.Predecessors, planSource{ID: e.Source.ID,
-				ShipStrategy: e.Partitioning.String(), Side: side})
+				ShipStrategy: e.Partitioning.String(), Side: "second"})
 		}
-		plan.Nodes = append(plan.Nodes, p)
+		if n.T.Kind == KindSink {
+			sinks = append(sinks, p)
+		} else {
+			plan.Nodes = append(plan.Nodes, p)
+		}
 	}
+	plan.Nodes = append(plan.Nodes, sinks...)
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
