@@ -1,7 +1,7 @@
 // Package windowing is the window operator (R40–R58): records of a keyed stream are assigned to
 // windows, kept in state per key and window, and evaluated when a trigger says so.
 //
-// One Spec, three ways to run it, chosen when the operator is made:
+// One Spec, four ways to run it, chosen when the operator is made:
 //
 //	panes    sliding windows with the default trigger, no evictor and contents that merge. Records
 //	         go into one partial result per key and pane, a pane being what lies between two starts
@@ -10,7 +10,9 @@
 //	aligned  other windows that lie alike for all keys, with the default trigger and no evictor.
 //	         There are no timers per key: a window is one namespace of state, and firing it is one
 //	         scan of the namespace.
-//	general  everything else: sessions, triggers, evictors, assigners of the user. It keeps a timer
+//	sessions sessions with the default trigger and no evictor. The sessions of a key are one value,
+//	         and its timer is set once per gap, not with each record.
+//	general  everything else: triggers, evictors, assigners of the user. It keeps a timer
 //	         per key and window and asks the trigger about each record, as Flink's WindowOperator
 //	         does.
 //

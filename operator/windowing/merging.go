@@ -121,12 +121,15 @@ func (m *merger[T, K, W, Acc, R, Out]) place(w W) (actual, held W, err error) {
 func (m *merger[T, K, W, Acc, R, Out]) apply(set []merged[W], f *merge[W], added W) (
 	[]merged[W], error,
 ) {
-	var old []merged[W]
+	var old []merged[W] // in the order in which the assigner named them
+	for _, w := range f.of {
+		if i := index(set, w); i >= 0 && index(old, w) < 0 {
+			old = append(old, set[i])
+		}
+	}
 	kept := set[:0:0]
 	for _, s := range set {
-		if slices.Contains(f.of, s.Window) {
-			old = append(old, s)
-		} else {
+		if index(old, s.Window) < 0 {
 			kept = append(kept, s)
 		}
 	}

@@ -24,6 +24,8 @@ type panesOp[T, K any, W Window, Acc, R, Out any] struct {
 	limit    int64
 	fired    progress // before the watermark that fires now
 	firing   firing[W]
+	run      foldRun[Acc]
+	scratch  *[inlineKey]byte
 	foldEach func(hash uint64, key []byte, p *Acc) (bool, error)
 	scan     scan[Acc]
 	// single computes windows of one key for late records; nil until there is one.
@@ -46,6 +48,7 @@ func newPanes[T, K any, W Window, Acc, R, Out any](p *plan[T, K, W, Acc, R, Out]
 	o.n = o.windows.size / pane
 	o.ring = newRing[T, Acc, R](o.fold, o.clone, int(o.n), chunkShift[Acc](int(o.n)))
 	o.closed, o.due, o.advance = o.afterEnd, o.nextEnd, o.advanceTo
+	o.scratch = new([inlineKey]byte)
 	o.foldEach, o.scan.each = o.foldKey, o.scanKey
 	return o
 }
@@ -180,7 +183,11 @@ func (o *panesOp[T, K, W, Acc, R, Out]) step() error {
 	if !ok {
 		return nil
 	}
-	if err := o.live[at].space.Each(o.foldEach); !errors.Is(err, errTooLarge) {
+	err := o.live[at].space.Each(o.foldEach)
+	if err == nil {
+		err = o.foldAll()
+	}
+	if !errors.Is(err, errTooLarge) {
 		return err
 	}
 	o.head = max(o.head, o.ring.head-1)
@@ -197,20 +204,63 @@ func (o *panesOp[T, K, W, Acc, R, Out]) giveUp() {
 // errTooLarge ends what needs more memory than it may.
 var errTooLarge = errors.New("derived data is too large")
 
-// foldKey takes the partial result of one key into the ring.
+// foldAhead is how many keys are taken into the ring together: so many that their cache misses
+// overlap.
+const foldAhead = 64
+
+// foldRun is the partial results that wait to be taken into the ring.
+type foldRun[Acc any] struct {
+	n      int
+	hashes [foldAhead]uint64
+	slots  [foldAhead]uint32
+	ends   [foldAhead]int
+	keys   []byte
+	accs   [foldAhead]Acc
+}
+
+// foldKey takes the partial result of one key into the run.
 func (o *panesOp[T, K, W, Acc, R, Out]) foldKey(hash uint64, key []byte, p *Acc) (bool, error) {
-	slot, ok := o.slots.find(hash, key)
-	if !ok {
-		if slot = o.takeSlot(hash, key); o.tooLarge() {
-			return true, errTooLarge
-		}
-	}
+	run := &o.run
 	acc := *p
 	if o.clone != nil {
 		acc = o.clone(acc)
 	}
-	o.ring.put(slot, acc)
-	return true, nil
+	i := run.n
+	run.hashes[i], run.accs[i] = hash, acc
+	run.keys = append(run.keys, key...)
+	run.ends[i] = len(run.keys)
+	if run.n++; run.n < foldAhead {
+		return true, nil
+	}
+	return true, o.foldAll()
+}
+
+// foldAll takes the run into the ring.
+func (o *panesOp[T, K, W, Acc, R, Out]) foldAll() error {
+	run := &o.run
+	n, from := run.n, 0
+	o.slots.touch(run.hashes[:n])
+	for i, hash := range run.hashes[:n] {
+		key := run.keys[from:run.ends[i]]
+		from = run.ends[i]
+		slot, ok := o.slots.find(hash, key)
+		if !ok {
+			slot = o.takeSlot(hash, key)
+		}
+		run.slots[i] = slot
+	}
+	o.ring.touch(run.slots[:n])
+	for i, slot := range run.slots[:n] {
+		o.ring.put(slot, run.accs[i])
+	}
+	if o.clone != nil {
+		clear(run.accs[:n])
+	}
+	run.n, run.keys = 0, run.keys[:0]
+	if o.tooLarge() {
+		return errTooLarge
+	}
+	return nil
 }
 
 func (o *panesOp[T, K, W, Acc, R, Out]) takeSlot(hash uint64, key []byte) uint32 {
@@ -240,8 +290,8 @@ func (o *panesOp[T, K, W, Acc, R, Out]) fire() error {
 	}
 	plain := o.fn == nil && o.fired.ahead == nil
 	for at, c := range o.ring.chunks {
-		for i := range c.before {
-			if c.before[i] == freeSlot {
+		for i := range c.tops {
+			if c.tops[i].before == freeSlot {
 				continue
 			}
 			acc, ok := o.ring.value(c, i)
@@ -255,7 +305,7 @@ func (o *panesOp[T, K, W, Acc, R, Out]) fire() error {
 				o.ring.release(slot)
 				continue
 			}
-			if err := o.fireKey(o.slots.keys[slot].hash, o.slots.key(slot), acc); err != nil {
+			if err := o.fireKey(o.slots.keys[slot].hash, o.slots.key(slot, o.scratch), acc); err != nil {
 				return err
 			}
 		}
@@ -439,7 +489,7 @@ func (o *panesOp[T, K, W, Acc, R, Out]) scanPart(bits uint, part uint64) error {
 	}
 	s.keys += len(s.accs)
 	for slot := range s.accs {
-		hash, key := s.slots.keys[slot].hash, s.slots.key(uint32(slot))
+		hash, key := s.slots.keys[slot].hash, s.slots.key(uint32(slot), o.scratch)
 		if err := o.fireKey(hash, key, s.accs[slot]); err != nil {
 			return err
 		}

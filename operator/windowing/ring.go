@@ -34,6 +34,7 @@ type ring[T, Acc, R any] struct {
 	head   int64
 	j      int
 	chunks []*chunk[Acc]
+	sink   int32 // keeps loads alive whose results do not count
 }
 
 // chunk is a run of slots.
@@ -42,11 +43,16 @@ type chunk[Acc any] struct {
 	// partial result: a bit each.
 	cells   []Acc
 	present []uint64
-	prefix  []Acc
+	tops    []top[Acc]
+}
+
+// top is what a slot has beside its cells.
+type top[Acc any] struct {
+	prefix Acc
 	// before is the last place in the previous block, current the last one in the current block up
 	// to the head, at which the slot has a partial result; −1 if there is none. A free slot
 	// has −2 in before.
-	before, current []int32
+	before, current int32
 }
 
 // freeSlot marks a slot that no key has.
@@ -88,26 +94,22 @@ func (r *ring[T, Acc, R]) words() int { return (1<<r.shift + 63) / 64 }
 func (r *ring[T, Acc, R]) take(slot uint32) {
 	size := 1 << r.shift
 	for int(slot>>r.shift) >= len(r.chunks) {
-		c := &chunk[Acc]{
-			cells: make([]Acc, r.n*size), prefix: make([]Acc, size),
-			present: make([]uint64, r.n*r.words()),
-			before:  make([]int32, size), current: make([]int32, size),
-		}
-		for i := range c.before {
-			c.before[i], c.current[i] = freeSlot, -1
+		c := &chunk[Acc]{cells: make([]Acc, r.n*size), present: make([]uint64, r.n*r.words()),
+			tops: make([]top[Acc], size)}
+		for i := range c.tops {
+			c.tops[i].before, c.tops[i].current = freeSlot, -1
 		}
 		r.chunks = append(r.chunks, c)
 	}
 	c, i := r.place(slot)
-	c.before[i], c.current[i] = -1, -1
+	c.tops[i].before, c.tops[i].current = -1, -1
 }
 
 // release frees a slot and forgets what it refers to.
 func (r *ring[T, Acc, R]) release(slot uint32) {
 	c, i := r.place(slot)
-	c.before[i], c.current[i] = freeSlot, -1
+	c.tops[i] = top[Acc]{before: freeSlot, current: -1}
 	var zero Acc
-	c.prefix[i] = zero
 	words := r.words()
 	for k := range r.n {
 		c.cells[k<<r.shift+i] = zero
@@ -137,8 +139,8 @@ func (r *ring[T, Acc, R]) roll(c *chunk[Acc]) {
 		col := c.cells[k*size : (k+1)*size]
 		behind := c.cells[(k+1)*size : (k+2)*size]
 		present := c.present[k*words : (k+1)*words]
-		for i, last := range c.current {
-			if int(last) <= k {
+		for i := range c.tops {
+			if int(c.tops[i].current) <= k {
 				continue // its suffixes end at or before k
 			}
 			switch {
@@ -151,11 +153,12 @@ func (r *ring[T, Acc, R]) roll(c *chunk[Acc]) {
 			}
 		}
 	}
-	for i := range c.before {
-		if c.before[i] != freeSlot {
-			c.before[i] = c.current[i]
+	for i := range c.tops {
+		t := &c.tops[i]
+		if t.before != freeSlot {
+			t.before = t.current
 		}
-		c.current[i] = -1
+		t.current = -1
 	}
 	clear(c.present)
 }
@@ -168,29 +171,41 @@ func (r *ring[T, Acc, R]) put(slot uint32, acc Acc) {
 	if r.clone != nil {
 		acc = r.clone(acc)
 	}
-	if c.current[i] >= 0 {
-		c.prefix[i] = r.fold.merge(c.prefix[i], acc)
+	t := &c.tops[i]
+	if t.current >= 0 {
+		t.prefix = r.fold.merge(t.prefix, acc)
 	} else {
-		c.prefix[i] = acc
+		t.prefix = acc
 	}
-	c.current[i] = int32(r.j)
+	t.current = int32(r.j)
+}
+
+// touch loads what put will need, so that the cache misses of different slots overlap.
+func (r *ring[T, Acc, R]) touch(slots []uint32) {
+	sink := int32(0)
+	for _, slot := range slots {
+		c, i := r.place(slot)
+		sink ^= c.tops[i].current
+	}
+	r.sink ^= sink
 }
 
 // value returns what the window that ends at the head has for slot i of a chunk; ok is false if it
 // has nothing. The caller owns the result.
 func (r *ring[T, Acc, R]) value(c *chunk[Acc], i int) (acc Acc, ok bool) {
-	older, newer := int(c.before[i]) > r.j, c.current[i] >= 0
+	t := &c.tops[i]
+	older, newer := int(t.before) > r.j, t.current >= 0
 	switch {
 	case !older && !newer:
 		return acc, false
 	case !older:
-		acc = c.prefix[i]
+		acc = t.prefix
 	case !newer:
 		acc = c.cells[(r.j+1)<<r.shift+i]
 	case r.clone == nil:
-		return r.fold.merge(c.cells[(r.j+1)<<r.shift+i], c.prefix[i]), true
+		return r.fold.merge(c.cells[(r.j+1)<<r.shift+i], t.prefix), true
 	default:
-		return r.fold.merge(r.clone(c.cells[(r.j+1)<<r.shift+i]), r.clone(c.prefix[i])), true
+		return r.fold.merge(r.clone(c.cells[(r.j+1)<<r.shift+i]), r.clone(t.prefix)), true
 	}
 	if r.clone != nil {
 		acc = r.clone(acc)
@@ -220,12 +235,13 @@ func (r *ring[T, Acc, R]) addCurrent(c *chunk[Acc], i, at int, v T) {
 		*cell = r.fold.first(v)
 		*present |= 1 << (i % 64)
 	}
-	if c.current[i] >= 0 {
-		c.prefix[i] = r.fold.add(v, c.prefix[i])
+	t := &c.tops[i]
+	if t.current >= 0 {
+		t.prefix = r.fold.add(v, t.prefix)
 	} else {
-		c.prefix[i] = r.fold.first(v)
+		t.prefix = r.fold.first(v)
 	}
-	c.current[i] = max(c.current[i], int32(at))
+	t.current = max(t.current, int32(at))
 }
 
 // addBefore adds to a pane of the previous block: to all suffixes that include it and are needed.
@@ -233,7 +249,7 @@ func (r *ring[T, Acc, R]) addBefore(c *chunk[Acc], i, at int, v T) {
 	for k := r.j + 1; k <= at; k++ {
 		cell := &c.cells[k<<r.shift+i]
 		switch {
-		case int(c.before[i]) < k:
+		case int(c.tops[i].before) < k:
 			*cell = r.fold.first(v)
 		case r.clone == nil:
 			*cell = r.fold.add(v, *cell)
@@ -242,7 +258,7 @@ func (r *ring[T, Acc, R]) addBefore(c *chunk[Acc], i, at int, v T) {
 			*cell = r.fold.add(v, r.clone(*cell))
 		}
 	}
-	c.before[i] = max(c.before[i], int32(at))
+	c.tops[i].before = max(c.tops[i].before, int32(at))
 }
 
 // move moves a slot to a free place.
@@ -257,7 +273,7 @@ func (r *ring[T, Acc, R]) move(from, to uint32) {
 		w := &b.present[col*words+k/64]
 		*w = *w&^(1<<(k%64)) | bit<<(k%64)
 	}
-	b.prefix[k], b.before[k], b.current[k] = a.prefix[i], a.before[i], a.current[i]
+	b.tops[k] = a.tops[i]
 	r.release(from)
 }
 

@@ -54,11 +54,12 @@ const (
 	general
 	aligned
 	panes
+	sessions
 )
 
 // String is the strategy's name.
 func (s strategy) String() string {
-	return [...]string{"automatic", "general", "aligned", "panes"}[s]
+	return [...]string{"automatic", "general", "aligned", "panes", "sessions"}[s]
 }
 
 // Aggregate returns the factory of an operator whose windows keep the accumulator of an aggregate
@@ -228,6 +229,8 @@ func (p *plan[T, K, W, Acc, R, Out]) make() (operator.Operator, error) {
 		return newPanes(p, fn), nil
 	case aligned:
 		return newAligned(p, fn), nil
+	case sessions:
+		return newSessions(p, fn), nil
 	default:
 		return newGeneral(p, fn), nil
 	}
@@ -239,9 +242,15 @@ func (p *plan[T, K, W, Acc, R, Out]) strategy(fn Function[K, W, R, Out]) strateg
 	if s.force != automatic {
 		return s.force
 	}
+	_, times := any(s.Assigner).(window.Assigner[T, window.Time])
+	if !times || s.Trigger != nil || s.Evictor != nil {
+		return general
+	}
+	if _, ok := any(s.Assigner).(window.Sessions[T]); ok {
+		return sessions
+	}
 	grid, ok := s.Assigner.(window.Aligned)
-	if _, times := any(s.Assigner).(window.Assigner[T, window.Time]); !ok || !times ||
-		s.Trigger != nil || s.Evictor != nil {
+	if !ok {
 		return general
 	}
 	size, slide, _ := grid.Aligned()
