@@ -339,7 +339,7 @@ func TestIntervalJoin(t *testing.T) {
 	lateLeft := datastream.NewOutputTag[event]("late left")
 	run := func(exclusive bool) (pairs, late *results[string]) {
 		execute(t, func(env *datastream.Environment) {
-			left := timed(elements(env, event{"a", 10, 1}, event{"a", 20, 2}, event{"b", 10, 3},
+			left := timed(elements(env, event{"a", 10, 1}, event{"b", 10, 3}, event{"a", 20, 2},
 				event{"a", 100, 4}, event{"a", 9, 5}), 0)
 			right := timed(elements(env, event{"a", 8, 10}, event{"a", 12, 20}, event{"a", 13, 30},
 				event{"b", 9, 40}), time.Hour)

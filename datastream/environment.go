@@ -26,6 +26,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"reflect"
 	"strings"
@@ -73,6 +74,12 @@ type Environment struct {
 	badType error
 	errs    []error
 	once    map[string][]byte
+	// collections numbers the collections of the program; collected are those of the job being built,
+	// encoded, by their names in JobGraph.Once.
+	collections int
+	collected   map[string][]byte
+	// compiled are told of the job that the program was compiled into.
+	compiled []func(j *graph.JobGraph) error
 }
 
 // Options is what an environment stands on.
@@ -173,10 +180,19 @@ func (e *Environment) Compile(name string) (*graph.JobGraph, *graph.Code, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	j.Once = e.once
-	e.transformations = nil
+	j.Once = maps.Clone(e.once)
+	maps.Copy(j.Once, e.collected)
+	for _, f := range e.compiled {
+		if err := f(j); err != nil {
+			return nil, nil, err
+		}
+	}
+	e.transformations, e.collected, e.compiled = nil, nil, nil
 	return j, code, nil
 }
+
+// onCompile lets f see the job that the program will be compiled into.
+func (e *Environment) onCompile(f func(j *graph.JobGraph) error) { e.compiled = append(e.compiled, f) }
 
 // StreamGraph is the program so far as a graph of operators.
 func (e *Environment) StreamGraph(name string) (*graph.StreamGraph, error) {

@@ -1,6 +1,9 @@
 package datastream
 
 import (
+	"time"
+
+	"goflink/core/sink"
 	"goflink/graph"
 	"goflink/operator"
 	"goflink/operator/process"
@@ -50,4 +53,66 @@ func (s *Stream[T]) Print() *Sink {
 // PrintAs is Print with lines that begin with "identifier> " or "identifier:n> ".
 func (s *Stream[T]) PrintAs(identifier string) *Sink {
 	return addSink(s, "Print to Std. Out", writing.Print[T](s.env.printer, identifier))
+}
+
+// Discard ends the stream and forgets its records.
+func (s *Stream[T]) Discard() *Sink { return addSink(s, "Discard", writing.Discard[T]()) }
+
+// SinkTo ends the stream in a sink. Its records take effect at least once; if writing one again does no
+// harm, exactly once (R97).
+func (s *Stream[T]) SinkTo(to sink.Sink[T]) *Sink { return addSink(s, "Writer", writing.Sink(to)) }
+
+// SinkToTwoPhase ends a stream in a sink with transactions, which take effect exactly once, when
+// checkpoints are complete (R98–R102). create makes the sink, once per subtask and attempt.
+func SinkToTwoPhase[T, Txn any](s *Stream[T], create func() (sink.TwoPhase[T, Txn], error)) *Sink {
+	return addSink(s, "Committer", writing.TwoPhase(create))
+}
+
+// FileOption changes how files are written.
+type FileOption[T any] func(f *writing.File[T])
+
+// InBuckets puts the records into directories, such as writing.BucketByTime says.
+func InBuckets[T any](b writing.Buckets[T]) FileOption[T] {
+	return func(f *writing.File[T]) { f.Buckets = b }
+}
+
+// Rolling begins another part file when one has reached a size in bytes or an age; 0 means the
+// defaults.
+func Rolling[T any](bytes int64, age time.Duration) FileOption[T] {
+	return func(f *writing.File[T]) { f.RollBytes, f.RollInterval = bytes, age }
+}
+
+// Named begins the names of files with prefix and ends them with suffix.
+func Named[T any](prefix, suffix string) FileOption[T] {
+	return func(f *writing.File[T]) { f.Prefix, f.Format.Suffix = prefix, suffix }
+}
+
+// WriteText ends the stream in text files in the directory path: each record is a line, in Flink's
+// text form. Each record comes once: files appear when checkpoints are complete (R166), or without
+// checkpoints at the end of the stream; writing.File says more.
+func (s *Stream[T]) WriteText(path string, opts ...FileOption[T]) *Sink {
+	return writeFiles(s, path, writing.Text[T](), opts)
+}
+
+// WriteBinary is WriteText with records as they are encoded; BinaryFile reads them.
+func (s *Stream[T]) WriteBinary(path string, opts ...FileOption[T]) *Sink {
+	var format writing.FileFormat[T]
+	if s.typ != nil {
+		var err error
+		format, err = writing.Binary(s.typ.Info())
+		s.env.fail(err)
+	}
+	return writeFiles(s, path, format, opts)
+}
+
+func writeFiles[T any](s *Stream[T], path string, format writing.FileFormat[T],
+	opts []FileOption[T]) *Sink {
+	f := writing.File[T]{Files: s.env.files, Path: path, Format: format}
+	for _, o := range opts {
+		o(&f)
+	}
+	if s.typ != nil {
+		s.env.fail(f.Check())
+	}
+	return addSink(s, "Files", f.Factory())
 }

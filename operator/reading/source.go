@@ -24,17 +24,9 @@ func Source[T any](src source.Source[T], strategy *eventtime.Strategy[T]) operat
 	})
 }
 
-// Ingesting is Source with the time of reading as timestamps (R50), and watermarks right behind it.
-func Ingesting[T any](src source.Source[T]) operator.Factory {
-	return operator.FactoryFunc(func() (operator.Operator, error) {
-		return &sourceOp[T]{src: src, ingest: true}, nil
-	})
-}
-
 type sourceOp[T any] struct {
 	src      source.Source[T]
 	strategy *eventtime.Strategy[T]
-	ingest   bool
 	rt       operator.Runtime
 	out      stream.Receiver[T]
 	reader   source.Reader[T]
@@ -61,15 +53,9 @@ func (s *sourceOp[T]) Open(rt operator.Runtime) (err error) {
 	if err != nil {
 		return err
 	}
-	switch {
-	case s.ingest:
-		s.timing = newIngestion(rt, s.out)
-	case s.strategy != nil:
+	s.timing = untimed[T]{s.out}
+	if s.strategy != nil {
 		s.timing = newSplitWatermarks(rt, *s.strategy, s.out)
-	default:
-		s.timing = untimed[T]{s.out}
-	}
-	if s.ingest || s.strategy != nil {
 		if s.interval, err = autoWatermarkInterval(rt); err != nil {
 			return err
 		}

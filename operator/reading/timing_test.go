@@ -163,29 +163,6 @@ func TestIdleWithoutSplits(t *testing.T) {
 	r.controls(t, "a split", "active", "watermark 6")
 }
 
-// TestIngestionTime: R50: records get the time of their reading, and watermarks follow the clock, also
-// one that is set back.
-func TestIngestionTime(t *testing.T) {
-	f := &fedReader{status: source.Idle}
-	r := startRig(t, fed{reader: f}, 1, reading.Ingesting(fed{reader: f}))
-	r.advance(1000)
-	r.controls(t, "without records", "watermark 199", "watermark 399", "watermark 599",
-		"watermark 799", "watermark 999")
-	f.feed(t, r, "a", source.Idle, 5, 6)
-	r.now = 900
-	f.feed(t, r, "a", source.Idle, 7)
-	r.now = 1100
-	f.feed(t, r, "a", source.Idle, 8)
-	want := []record[int64]{{5, 1000}, {6, 1000}, {7, 1000}, {8, 1100}}
-	if got := r.readers[0].out; !slices.Equal(got, want) {
-		t.Errorf("records %v, want %v", got, want)
-	}
-	r.advance(1200)
-	r.controls(t, "behind", "watermark 1199")
-	r.check(r.readers[0].op.Finish())
-	r.controls(t, "the end", "watermark max")
-}
-
 // TestBadStatus: a reader's answer that there is not is an error, no panic.
 func TestBadStatus(t *testing.T) {
 	f := &fedReader{status: 9}

@@ -33,43 +33,6 @@ func (untimed[T]) finish() error           { return nil }
 
 func (u untimed[T]) batch(_ string, b *stream.Batch[T]) error { return u.out.Batch(b) }
 
-// ingestion stamps records with the time at which they are read (R50).
-type ingestion[T any] struct {
-	rt  operator.Runtime
-	out stream.Receiver[T]
-	// last is the latest time that was stamped, mark the latest watermark.
-	last, mark int64
-}
-
-func newIngestion[T any](rt operator.Runtime, out stream.Receiver[T]) *ingestion[T] {
-	return &ingestion[T]{rt: rt, out: out, last: stream.MinWatermark + 1, mark: stream.MinWatermark}
-}
-
-func (*ingestion[T]) splitAdded(string)       {}
-func (*ingestion[T]) splitEnded(string) error { return nil }
-func (*ingestion[T]) finish() error           { return nil }
-
-func (g *ingestion[T]) batch(_ string, b *stream.Batch[T]) error {
-	// A clock that is set back makes no record late.
-	g.last = max(g.last, g.rt.Now())
-	times := slices.Grow(b.Times[:0], len(b.Values))[:len(b.Values)]
-	for i := range times {
-		times[i] = g.last
-	}
-	b.Times = times
-	return g.out.Batch(b)
-}
-
-// periodic lets event time go on even without records: those to come will be stamped now or later.
-func (g *ingestion[T]) periodic() error {
-	g.last = max(g.last, g.rt.Now())
-	if g.last-1 <= g.mark {
-		return nil
-	}
-	g.mark = g.last - 1
-	return g.out.Watermark(g.mark)
-}
-
 // splitWatermarks makes timestamps, and watermarks per split: the watermark of the subtask is the
 // minimum over its splits that are not idle, so that one that is read ahead does not make the
 // records of another late. A split that has not been read yet counts, too, until it is idle.

@@ -8,11 +8,13 @@ import (
 	"testing"
 
 	"goflink/core/config"
+	"goflink/core/filesystem"
 	"goflink/core/statebackend"
 	"goflink/core/stream"
 	"goflink/internal/testkit"
 	"goflink/operator"
 	"goflink/operator/operatortest"
+	"goflink/runtime/memfs"
 	"goflink/runtime/memstate"
 )
 
@@ -38,6 +40,22 @@ func feed[T any](vs ...T) []operatortest.Step {
 		steps = append(steps, operatortest.Input[T]{}.Record(v, stream.NoTimestamp))
 	}
 	return steps
+}
+
+// memory is a file system in memory and the registry that finds it.
+func memory(t testing.TB, o memfs.Options) (*memfs.FS, *filesystem.Registry) {
+	t.Helper()
+	fs := memfs.New(o)
+	files, err := filesystem.NewRegistry("mem:///")
+	if err == nil {
+		err = files.Register("mem", func(context.Context, string) (filesystem.FileSystem, error) {
+			return fs, nil
+		})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fs, files
 }
 
 func equal(t testing.TB, what string, got, want []string) {

@@ -443,8 +443,10 @@ type exactlyOnce struct {
 	visible func() []int
 	// failing switches the faults of the outside world on and off.
 	failing func(on bool)
-	h       *operatortest.Harness
-	next    int
+	// crash takes the outside world down, perhaps; nil if it never does.
+	crash func()
+	h     *operatortest.Harness
+	next  int
 	// pending are being taken, done is the latest that is complete.
 	pending []taken
 	done    taken
@@ -535,6 +537,9 @@ func (r *exactlyOnce) recover() {
 	r.failing(true)
 	_ = r.h.Close()
 	r.failing(false)
+	if r.crash != nil {
+		r.crash()
+	}
 	if len(r.pending) > 0 && r.rnd.IntN(2) == 0 {
 		r.done = r.pending[0]
 		check(r.t, r.done.c.Write())
