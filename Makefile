@@ -11,9 +11,8 @@ BUILD := build
 PLATFORMS := linux/amd64 linux/arm64
 # Limit for the tests of one package.
 TIMEOUT ?= 30m
-# What `race` covers, in the folders that exist.
-RACE ?= core/typeinfo core/tuple runtime/dataplane runtime/checkpoint runtime/execgraph runtime/scheduling \
-	runtime/slotpool internal/host internal/invariant internal/testkit
+# What `race` covers: the engine and the state backends, in the folders that exist.
+RACE ?= core operator runtime hdfsstate resourcemgr internal/host internal/invariant internal/testkit
 # What `sim` covers, and how many seeds each simulation runs with.
 SIM ?= internal/sim runtime/minicluster
 SEEDS ?= 20
