@@ -15,7 +15,7 @@ type ahead [lookahead]uint32
 // begins, and in a step the loads for different keys do not depend on each other: so their cache
 // misses overlap (as in hash joins: Chen et al., Improving Hash Join Performance through
 // Prefetching, 2004).
-func (s *space[V]) resolve(hashes []uint64, keys [][]byte, found *ahead) {
+func (s *space) resolve(hashes []uint64, keys [][]byte, found *ahead) {
 	if s.index == nil || len(hashes) > lookahead || len(keys) != len(hashes) {
 		clear(found[:])
 		return
@@ -47,7 +47,7 @@ func (s *space[V]) resolve(hashes []uint64, keys [][]byte, found *ahead) {
 		if e == ^uint32(0) {
 			continue
 		}
-		r := &s.pages[e>>shift].rows[e&rows]
+		r := s.lv.at(s.pages[e>>shift].rows, int(e&rows))
 		n := uint32(len(key))
 		if n <= inlineKey {
 			if r.key != word(key) || r.klen != n {
@@ -60,7 +60,7 @@ func (s *space[V]) resolve(hashes []uint64, keys [][]byte, found *ahead) {
 }
 
 // walk returns the first slot with a tag, or 0.
-func (s *space[V]) walk(tag uint32) uint64 {
+func (s *space) walk(tag uint32) uint64 {
 	mask := uint32(len(s.index) - 1)
 	for at := tag >> s.home; ; at++ {
 		if slot := s.index[at&mask]; slot == 0 || uint32(slot>>32) == tag {
@@ -70,7 +70,7 @@ func (s *space[V]) walk(tag uint32) uint64 {
 }
 
 // fetchKeys loads the first bytes of the long keys of entries.
-func (s *space[V]) fetchKeys(found *ahead, n int) {
+func (s *space) fetchKeys(found *ahead, n int) {
 	sink := byte(0)
 	for _, e := range found[:n] {
 		if e == 0 {

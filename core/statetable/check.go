@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"unsafe"
 
 	"goflink/core/keygroup"
 )
@@ -19,35 +20,38 @@ var ErrMutated = errors.New("a value was changed after it had been handed to sta
 // remembers each value's encoding and a deep copy, and compares when the value is asked for again
 // and at snapshots. A value counts as changed if both differ: the encoding of a Go map has no
 // order.
-type checker[V any] struct {
-	codec Codec[V]
+type checker struct {
+	*values
 	wrap  func(error) error
-	known map[string]record[V]
+	known map[string]record
 	// What was handed out last; it is looked at when the table is used again.
 	handed struct {
-		p      *V // nil: nothing
+		p      unsafe.Pointer // nil: nothing
 		id     string
 		mayPut bool
 	}
 }
 
 // record is what a value looked like.
-type record[V any] struct {
+type record struct {
 	encoded []byte
-	copy    V
+	copy    any
+}
+
+func newChecker(v *values, wrap func(error) error) *checker {
+	return &checker{values: v, wrap: wrap, known: map[string]record{}}
 }
 
 // CheckMutation makes the table verify from now on that values are not changed in place, other than
 // by Modify. It costs time and memory and is meant for tests.
-func (t *Table[V]) CheckMutation() {
-	if t.codec == nil || t.checks != nil {
-		return
+func (t *table) CheckMutation() {
+	if t.values != nil && t.checks == nil {
+		t.checks = newChecker(t.values, t.wrap)
 	}
-	t.checks = &checker[V]{codec: t.codec, wrap: t.wrap, known: map[string]record[V]{}}
 }
 
 // Verify returns an error if a value was changed in place, of a table that checks.
-func (t *Table[V]) Verify() error {
+func (t *table) Verify() error {
 	if t.checks == nil {
 		return nil
 	}
@@ -56,7 +60,7 @@ func (t *Table[V]) Verify() error {
 	}
 	for slot := range t.root.size {
 		if r := t.root.at(slot); r.klen != freeEntry {
-			if err := t.checks.verifySpace(t.nameOf(slot), r.value.space); err != nil {
+			if err := t.checks.verifySpace(t.nameOf(slot), slotOf(r).space); err != nil {
 				return err
 			}
 		}
@@ -70,7 +74,7 @@ func checkID(ns, key []byte) string {
 }
 
 // hand notes that p was handed out, for reading or for change, after comparing it.
-func (c *checker[V]) hand(ns, key []byte, p *V, mayPut bool) error {
+func (c *checker) hand(ns, key []byte, p unsafe.Pointer, mayPut bool) error {
 	id := checkID(ns, key)
 	if err := c.verify(id, p); err != nil {
 		return err
@@ -80,7 +84,7 @@ func (c *checker[V]) hand(ns, key []byte, p *V, mayPut bool) error {
 }
 
 // seal looks at what was handed out last: what its holder put there is remembered.
-func (c *checker[V]) seal() error {
+func (c *checker) seal() error {
 	p, id := c.handed.p, c.handed.id
 	c.handed.p = nil
 	if p == nil {
@@ -89,33 +93,33 @@ func (c *checker[V]) seal() error {
 	if !c.handed.mayPut {
 		return c.verify(id, p)
 	}
-	encoded, err := c.codec.Append(nil, p)
+	encoded, err := c.append(nil, p)
 	if err != nil {
 		return c.wrap(err)
 	}
-	c.known[id] = record[V]{encoded: encoded, copy: c.codec.Clone(*p)}
+	c.known[id] = record{encoded: encoded, copy: c.copied(p)}
 	return nil
 }
 
 // verify compares a value with what is remembered of it.
-func (c *checker[V]) verify(id string, p *V) error {
+func (c *checker) verify(id string, p unsafe.Pointer) error {
 	was, ok := c.known[id]
 	if !ok {
 		return nil
 	}
-	encoded, err := c.codec.Append(nil, p)
+	encoded, err := c.append(nil, p)
 	if err != nil {
 		return c.wrap(err)
 	}
-	if bytes.Equal(encoded, was.encoded) || reflect.DeepEqual(*p, was.copy) {
+	if bytes.Equal(encoded, was.encoded) || reflect.DeepEqual(c.get(p), was.copy) {
 		return nil
 	}
-	return c.wrap(fmt.Errorf("%w: it was %+v and is %+v", ErrMutated, was.copy, *p))
+	return c.wrap(fmt.Errorf("%w: it was %+v and is %+v", ErrMutated, was.copy, c.get(p)))
 }
 
-func (c *checker[V]) forget(ns, key []byte) { delete(c.known, checkID(ns, key)) }
+func (c *checker) forget(ns, key []byte) { delete(c.known, checkID(ns, key)) }
 
-func (c *checker[V]) forgetSpace(ns []byte, s *space[V]) {
+func (c *checker) forgetSpace(ns []byte, s *space) {
 	for e := range s.size {
 		if r := s.at(e); r.klen != freeEntry {
 			var scratch [inlineKey]byte
@@ -125,14 +129,14 @@ func (c *checker[V]) forgetSpace(ns []byte, s *space[V]) {
 }
 
 // verifySpace verifies all values of a space.
-func (c *checker[V]) verifySpace(ns []byte, s *space[V]) error {
+func (c *checker) verifySpace(ns []byte, s *space) error {
 	for e := range s.size {
 		r := s.at(e)
 		if r.klen == freeEntry {
 			continue
 		}
 		var scratch [inlineKey]byte
-		if err := c.verify(checkID(ns, s.key(r, &scratch)), &r.value); err != nil {
+		if err := c.verify(checkID(ns, s.key(r, &scratch)), r.value()); err != nil {
 			return err
 		}
 	}
@@ -140,7 +144,7 @@ func (c *checker[V]) verifySpace(ns []byte, s *space[V]) error {
 }
 
 // watchRow calls f, which changes what it is handed and says whether it stays.
-func (c *checker[V]) watchRow(ns, key []byte, p *V, f func() (keep bool, err error)) (bool, error) {
+func (c *checker) watchRow(ns, key []byte, p unsafe.Pointer, f func() (keep bool, err error)) (bool, error) {
 	if err := c.hand(ns, key, p, true); err != nil {
 		return false, err
 	}
@@ -155,7 +159,7 @@ func (c *checker[V]) watchRow(ns, key []byte, p *V, f func() (keep bool, err err
 	return keep, err
 }
 
-func (t *Table[V]) checkedFind(ns []byte) (*V, error) {
+func (t *table) checkedFind(ns []byte) (unsafe.Pointer, error) {
 	if err := t.checks.seal(); err != nil {
 		return nil, err
 	}
@@ -167,11 +171,11 @@ func (t *Table[V]) checkedFind(ns []byte) (*V, error) {
 	if !ok {
 		return nil, nil
 	}
-	p := &s.at(e).value
+	p := s.at(e).value()
 	return p, t.checks.hand(ns, t.key.Key, p, false)
 }
 
-func (t *Table[V]) checkedUpsert(ns []byte, deep bool) (*V, bool, error) {
+func (t *table) checkedUpsert(ns []byte, deep bool) (unsafe.Pointer, bool, error) {
 	if err := t.checks.seal(); err != nil {
 		return nil, false, err
 	}
@@ -179,16 +183,16 @@ func (t *Table[V]) checkedUpsert(ns []byte, deep bool) (*V, bool, error) {
 	if err != nil {
 		return nil, false, err
 	}
-	if err := t.checks.hand(ns, t.key.Key, &r.value, true); err != nil {
+	if err := t.checks.hand(ns, t.key.Key, r.value(), true); err != nil {
 		return nil, false, err
 	}
 	if deep {
 		t.detach(r)
 	}
-	return &r.value, found, nil
+	return r.value(), found, nil
 }
 
-func (h *Space[V]) checkedUpsert(hash uint64, key []byte, deep bool) (*V, bool, error) {
+func (h *handle) checkedUpsert(hash uint64, key []byte, deep bool) (unsafe.Pointer, bool, error) {
 	t := h.table
 	if err := t.checks.seal(); err != nil {
 		return nil, false, err
@@ -201,17 +205,17 @@ func (h *Space[V]) checkedUpsert(hash uint64, key []byte, deep bool) (*V, bool, 
 	if err != nil {
 		return nil, false, err
 	}
-	if err := t.checks.hand(t.nameOf(h.slot), key, &r.value, true); err != nil {
+	if err := t.checks.hand(t.nameOf(h.slot), key, r.value(), true); err != nil {
 		return nil, false, err
 	}
 	if deep {
 		t.detach(r)
 	}
-	return &r.value, found, nil
+	return r.value(), found, nil
 }
 
-func (h *Space[V]) checkedAll(hashes []uint64, keys [][]byte,
-	f func(i int, p *V, found bool) error, deep bool,
+func (h *handle) checkedAll(hashes []uint64, keys [][]byte,
+	f visitor, deep bool,
 ) error {
 	for i := range keys {
 		p, found, err := h.checkedUpsert(hashes[i], keys[i], deep)

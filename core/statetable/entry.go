@@ -5,20 +5,6 @@ import (
 	"math"
 )
 
-// entry is one key with its value. It holds no pointer unless V does, so that pages of entries of
-// a V without pointers are not scanned by the garbage collector.
-type entry[V any] struct {
-	hash uint64
-	// key holds the bytes of a key of at most inlineKey bytes, else where they lie in the arena
-	// (chunk << 32 | offset). Of a free entry it is 1 + the number of the next free one.
-	key uint64
-	// klen is the length of the key, or freeEntry.
-	klen uint32
-	// epoch is when the value was made or last deep-copied; see level.
-	epoch uint32
-	value V
-}
-
 const (
 	// inlineKey is the length of the longest key that lies in its entry.
 	inlineKey = 8

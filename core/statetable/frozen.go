@@ -2,6 +2,7 @@ package statetable
 
 import (
 	"slices"
+	"unsafe"
 
 	"goflink/core/keygroup"
 	"goflink/core/statebackend"
@@ -37,15 +38,15 @@ type Frozen interface {
 	Release()
 }
 
-// frozen is the Frozen of a table whose entries are V.
-type frozen[V any] struct {
+// frozen is the Frozen of a table.
+type frozen struct {
 	grouped
 	hold   *share
-	root   *space[slot[V]]
-	spaces []*space[V]
+	root   *space
+	spaces []*space
 	names  [][]byte
-	write  func(f *frozen[V], at ref, g func(e *statebackend.Entry) error) error
-	codec  Codec[V]
+	write  func(f *frozen, at ref, g func(e *statebackend.Entry) error) error
+	values *values
 	now    int64
 	buf    []byte
 	entry  statebackend.Entry
@@ -55,17 +56,16 @@ type frozen[V any] struct {
 // ref is an entry: the space's place in frozen.spaces and its number in it.
 type ref struct{ space, entry uint32 }
 
-var _ Any = (*Table[int])(nil)
-var _ Frozen = (*frozen[int])(nil)
+var _ Any = (*table)(nil)
+var _ Frozen = (*frozen)(nil)
 
 // Freeze implements Any.
-func (t *Table[V]) Freeze(now int64) Frozen {
-	return &frozen[V]{hold: t.freeze(), root: t.root, write: writeValue[V], codec: t.codec,
-		now: now}
+func (t *table) Freeze(now int64) Frozen {
+	return &frozen{hold: t.freeze(), root: t.root, write: writeValue, values: t.values, now: now}
 }
 
 // Copied implements Any.
-func (t *Table[V]) Copied() int64 { return t.copied }
+func (t *table) Copied() int64 { return t.copied }
 
 // grouped are entries in the order of their key groups.
 type grouped struct {
@@ -111,7 +111,7 @@ func (b *grouped) of(group int) []ref {
 }
 
 // Sort implements Frozen.
-func (f *frozen[V]) Sort(maxParallelism int, groups keygroup.Range) error {
+func (f *frozen) Sort(maxParallelism int, groups keygroup.Range) error {
 	f.collect()
 	return f.sort(maxParallelism, groups, func(visit func(hash uint64, at ref)) {
 		for i, s := range f.spaces {
@@ -125,19 +125,19 @@ func (f *frozen[V]) Sort(maxParallelism int, groups keygroup.Range) error {
 }
 
 // collect lists the spaces that have entries.
-func (f *frozen[V]) collect() {
+func (f *frozen) collect() {
 	for e := range f.root.size {
 		r := f.root.at(e)
-		if r.klen == freeEntry || r.value.space.live == 0 {
+		if r.klen == freeEntry || slotOf(r).space.live == 0 {
 			continue
 		}
-		f.spaces = append(f.spaces, r.value.space)
+		f.spaces = append(f.spaces, slotOf(r).space)
 		f.names = append(f.names, f.root.key(r, new([inlineKey]byte)))
 	}
 }
 
 // Each implements Frozen.
-func (f *frozen[V]) Each(group int, g func(e *statebackend.Entry) error) error {
+func (f *frozen) Each(group int, g func(e *statebackend.Entry) error) error {
 	for _, at := range f.of(group) {
 		if err := f.write(f, at, g); err != nil {
 			return err
@@ -147,19 +147,19 @@ func (f *frozen[V]) Each(group int, g func(e *statebackend.Entry) error) error {
 }
 
 // Release implements Frozen.
-func (f *frozen[V]) Release() {
+func (f *frozen) Release() {
 	f.root, f.spaces, f.names, f.refs = nil, nil, nil, nil
 	f.hold.released.Store(true)
 }
 
 // writeValue hands on the entry at a ref.
-func writeValue[V any](f *frozen[V], at ref, g func(e *statebackend.Entry) error) (err error) {
+func writeValue(f *frozen, at ref, g func(e *statebackend.Entry) error) (err error) {
 	s := f.spaces[at.space]
 	r := s.at(at.entry)
-	if f.codec.Expired(&r.value, f.now) {
+	if f.values.expired(r.value(), f.now) {
 		return nil
 	}
-	if f.buf, err = f.codec.Append(f.buf[:0], &r.value); err != nil {
+	if f.buf, err = f.values.append(f.buf[:0], r.value()); err != nil {
 		return err
 	}
 	f.entry.Namespace, f.entry.Key = f.names[at.space], s.key(r, &f.inline)
@@ -168,19 +168,20 @@ func writeValue[V any](f *frozen[V], at ref, g func(e *statebackend.Entry) error
 }
 
 // Loader implements Any.
-func (t *Table[V]) Loader(h *statebackend.StateHeader, now int64) (
+func (t *table) Loader(h *statebackend.StateHeader, now int64) (
 	func(e *statebackend.Entry) error, error,
 ) {
-	read, err := t.codec.Reader(h, now)
+	read, err := t.values.reader(h, now)
 	if err != nil {
 		return nil, err
 	}
+	v := newScratch(t.lv)
 	return func(e *statebackend.Entry) error {
-		var v V
-		if err := read(e.Value, &v); err != nil {
+		p := v.take()
+		if err := read(e.Value, p); err != nil {
 			return t.wrap(err)
 		}
-		if t.codec.Expired(&v, now) {
+		if t.values.expired(p, now) {
 			return nil
 		}
 		r, found, err := t.row(e.Namespace, keygroup.Hash(e.Key), e.Key)
@@ -190,7 +191,21 @@ func (t *Table[V]) Loader(h *statebackend.StateHeader, now int64) (
 		if err != nil {
 			return err
 		}
-		r.value = v
+		t.values.set(r.value(), p)
 		return nil
 	}, nil
+}
+
+// scratch is room for one value.
+type scratch struct {
+	lv *level
+	r  *row
+}
+
+func newScratch(lv *level) scratch { return scratch{lv, lv.at(lv.make(1), 0)} }
+
+// take returns the room with the zero value in it.
+func (s scratch) take() unsafe.Pointer {
+	s.lv.clear(unsafe.Pointer(s.r), 1)
+	return s.r.value()
 }

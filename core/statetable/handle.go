@@ -4,25 +4,22 @@ import (
 	"bytes"
 	"errors"
 	"slices"
-
-	"goflink/core/statebackend"
+	"unsafe"
 )
 
 // ErrDropped is in the chain of errors about a Space that was dropped.
 var ErrDropped = errors.New("the namespace was dropped")
 
-// Space is the part of a Table in one namespace: a statebackend.Space.
-type Space[V any] struct {
-	table *Table[V]
-	space *space[V] // nil after Drop
+// handle is a Space.
+type handle struct {
+	table *table
+	space *space // nil after Drop
 	slot  uint32
 }
 
-var _ statebackend.Space[int] = (*Space[int])(nil)
-
-// Space implements statebackend.Table. The namespace takes memory, also without values, until
-// the Space is dropped.
-func (t *Table[V]) Space(ns []byte) (statebackend.Space[V], error) {
+// handle returns the handle of a namespace, which takes memory, also without values, until the handle
+// is dropped.
+func (t *table) handle(ns []byte) (*handle, error) {
 	if t.checks != nil {
 		if err := t.checks.seal(); err != nil {
 			return nil, err
@@ -36,21 +33,20 @@ func (t *Table[V]) Space(ns []byte) (statebackend.Space[V], error) {
 			}
 		}
 	}
-	if h := t.root.at(t.cur.slot).value.handle; h != nil {
+	if h := slotOf(t.root.at(t.cur.slot)).handle; h != nil {
 		return h, nil
 	}
-	r := t.ownRoot().own(t.cur.slot)
-	h := &Space[V]{table: t, space: r.value.space, slot: t.cur.slot}
-	r.value.handle = h
-	return h, nil
+	at := slotOf(t.ownRoot().own(t.cur.slot))
+	at.handle = &handle{table: t, space: at.space, slot: t.cur.slot}
+	return at.handle, nil
 }
 
 // Namespaces implements statebackend.Table.
-func (t *Table[V]) Namespaces(f func(ns []byte) error) error {
+func (t *table) Namespaces(f func(ns []byte) error) error {
 	names := make([][]byte, 0, t.root.live)
 	for e := range t.root.size {
 		r := t.root.at(e)
-		if r.klen != freeEntry && r.value.space.live > 0 {
+		if r.klen != freeEntry && slotOf(r).space.live > 0 {
 			var scratch [inlineKey]byte
 			names = append(names, t.root.key(r, &scratch))
 		}
@@ -64,8 +60,8 @@ func (t *Table[V]) Namespaces(f func(ns []byte) error) error {
 	return nil
 }
 
-// NamespacesOfKey implements statebackend.Table.
-func (t *Table[V]) NamespacesOfKey(f func(ns []byte, v *V) error) error {
+// ofKey is NamespacesOfKey of a Table.
+func (t *table) ofKey(f nsVisitor) error {
 	if !t.key.Valid {
 		return t.noKey()
 	}
@@ -76,14 +72,14 @@ func (t *Table[V]) NamespacesOfKey(f func(ns []byte, v *V) error) error {
 		if r.klen == freeEntry {
 			continue
 		}
-		if _, ok := r.value.space.find(hash, key); ok {
+		if _, ok := slotOf(r).space.find(hash, key); ok {
 			var scratch [inlineKey]byte
 			names = append(names, t.root.key(r, &scratch))
 		}
 	}
 	slices.SortFunc(names, bytes.Compare)
 	for _, ns := range names {
-		p, err := t.Find(ns)
+		p, err := t.find(ns)
 		if err != nil {
 			return err
 		}
@@ -98,7 +94,7 @@ func (t *Table[V]) NamespacesOfKey(f func(ns []byte, v *V) error) error {
 }
 
 // writable returns the space for a change.
-func (h *Space[V]) writable() (*space[V], error) {
+func (h *handle) writable() (*space, error) {
 	s := h.space
 	if s == nil {
 		return nil, h.table.wrap(ErrDropped)
@@ -110,7 +106,7 @@ func (h *Space[V]) writable() (*space[V], error) {
 }
 
 // upsert is Upsert in a space that is not shared.
-func (h *Space[V]) upsert(s *space[V], hash uint64, key []byte) (r *entry[V], found bool,
+func (h *handle) upsert(s *space, hash uint64, key []byte) (r *row, found bool,
 	err error) {
 	if e, ok := s.find(hash, key); ok {
 		return s.own(e), true, nil
@@ -123,8 +119,8 @@ func (h *Space[V]) upsert(s *space[V], hash uint64, key []byte) (r *entry[V], fo
 	return r, false, nil
 }
 
-// Upsert implements statebackend.Space.
-func (h *Space[V]) Upsert(hash uint64, key []byte) (p *V, found bool, err error) {
+// put is Upsert of a Space.
+func (h *handle) put(hash uint64, key []byte) (p unsafe.Pointer, found bool, err error) {
 	if h.table.checks != nil {
 		return h.checkedUpsert(hash, key, false)
 	}
@@ -136,11 +132,11 @@ func (h *Space[V]) Upsert(hash uint64, key []byte) (p *V, found bool, err error)
 	if err != nil {
 		return nil, false, err
 	}
-	return &r.value, found, nil
+	return r.value(), found, nil
 }
 
-// Modify implements statebackend.Space.
-func (h *Space[V]) Modify(hash uint64, key []byte) (p *V, found bool, err error) {
+// modify is Modify of a Space.
+func (h *handle) modify(hash uint64, key []byte) (p unsafe.Pointer, found bool, err error) {
 	if h.table.checks != nil {
 		return h.checkedUpsert(hash, key, true)
 	}
@@ -153,11 +149,11 @@ func (h *Space[V]) Modify(hash uint64, key []byte) (p *V, found bool, err error)
 		return nil, false, err
 	}
 	h.table.detach(r)
-	return &r.value, found, nil
+	return r.value(), found, nil
 }
 
-// Find implements statebackend.Space.
-func (h *Space[V]) Find(hash uint64, key []byte) (*V, error) {
+// find is Find of a Space.
+func (h *handle) find(hash uint64, key []byte) (unsafe.Pointer, error) {
 	if h.space == nil {
 		return nil, h.table.wrap(ErrDropped)
 	}
@@ -170,30 +166,15 @@ func (h *Space[V]) Find(hash uint64, key []byte) (*V, error) {
 	if !ok {
 		return nil, nil
 	}
-	p := &h.space.at(e).value
+	p := h.space.at(e).value()
 	if h.table.checks != nil {
 		return p, h.table.checks.hand(h.table.nameOf(h.slot), key, p, false)
 	}
 	return p, nil
 }
 
-// UpsertAll implements statebackend.Space.
-func (h *Space[V]) UpsertAll(hashes []uint64, keys [][]byte,
-	f func(i int, p *V, found bool) error,
-) error {
-	return h.all(hashes, keys, f, false)
-}
-
-// ModifyAll implements statebackend.Space.
-func (h *Space[V]) ModifyAll(hashes []uint64, keys [][]byte,
-	f func(i int, p *V, found bool) error,
-) error {
-	return h.all(hashes, keys, f, h.table.deep)
-}
-
-func (h *Space[V]) all(hashes []uint64, keys [][]byte,
-	f func(i int, p *V, found bool) error, deep bool,
-) error {
+// all is UpsertAll of a Space, or with deep ModifyAll.
+func (h *handle) all(hashes []uint64, keys [][]byte, f visitor, deep bool) error {
 	if h.table.checks != nil {
 		return h.checkedAll(hashes, keys, f, deep)
 	}
@@ -206,7 +187,7 @@ func (h *Space[V]) all(hashes []uint64, keys [][]byte,
 		to := min(from+lookahead, len(keys))
 		s.resolve(hashes[from:to], keys[from:to], &ahead)
 		for i := from; i < to; i++ {
-			var r *entry[V]
+			var r *row
 			e := ahead[(i-from)&(lookahead-1)]
 			found := e != 0
 			if found {
@@ -217,7 +198,7 @@ func (h *Space[V]) all(hashes []uint64, keys [][]byte,
 			if deep {
 				h.table.detach(r)
 			}
-			if err := f(i, &r.value, found); err != nil {
+			if err := f(i, r.value(), found); err != nil {
 				return err
 			}
 		}
@@ -225,15 +206,15 @@ func (h *Space[V]) all(hashes []uint64, keys [][]byte,
 	return nil
 }
 
-// Each implements statebackend.Space.
-func (h *Space[V]) Each(f func(hash uint64, key []byte, p *V) (keep bool, err error)) error {
+// each is Each of a Space.
+func (h *handle) each(f eacher) error {
 	t := h.table
 	if t.checks != nil {
 		if err := t.checks.seal(); err != nil {
 			return err
 		}
 		ns, each := t.nameOf(h.slot), f
-		f = func(hash uint64, key []byte, p *V) (bool, error) {
+		f = func(hash uint64, key []byte, p unsafe.Pointer) (bool, error) {
 			return t.checks.watchRow(ns, key, p, func() (bool, error) { return each(hash, key, p) })
 		}
 	}
@@ -249,7 +230,7 @@ func (h *Space[V]) Each(f func(hash uint64, key []byte, p *V) (keep bool, err er
 			continue
 		}
 		var keep bool
-		if keep, err = f(r.hash, s.key(r, scratch), &r.value); err == nil && !keep {
+		if keep, err = f(r.hash, s.key(r, scratch), r.value()); err == nil && !keep {
 			t.removeEntry(s, e)
 		}
 	}
@@ -257,8 +238,8 @@ func (h *Space[V]) Each(f func(hash uint64, key []byte, p *V) (keep bool, err er
 	return err
 }
 
-// Range implements statebackend.Space: unlike Each it copies nothing under a snapshot.
-func (h *Space[V]) Range(f func(hash uint64, key []byte, v *V) (more bool, err error)) error {
+// read is Range of a Space: unlike each it copies nothing under a snapshot.
+func (h *handle) read(f eacher) error {
 	t, s := h.table, h.space
 	if s == nil {
 		return t.wrap(ErrDropped)
@@ -268,7 +249,7 @@ func (h *Space[V]) Range(f func(hash uint64, key []byte, v *V) (more bool, err e
 			return err
 		}
 		ns, look := t.nameOf(h.slot), f
-		f = func(hash uint64, key []byte, v *V) (bool, error) {
+		f = func(hash uint64, key []byte, v unsafe.Pointer) (bool, error) {
 			if err := t.checks.hand(ns, key, v, false); err != nil {
 				return false, err
 			}
@@ -278,16 +259,13 @@ func (h *Space[V]) Range(f func(hash uint64, key []byte, v *V) (more bool, err e
 	}
 	scratch := new([inlineKey]byte)
 	for i := range s.pages {
-		rows := s.pages[i].rows
-		if rest := s.size - uint32(i)<<s.lv.shift; rest < uint32(len(rows)) {
-			rows = rows[:rest]
-		}
-		for j := range rows {
-			r := &rows[j]
+		rows, n := s.pages[i].rows, min(s.pages[i].len, s.size-uint32(i)<<s.lv.shift)
+		for j := range int(n) {
+			r := s.lv.at(rows, j)
 			if r.klen == freeEntry {
 				continue
 			}
-			if more, err := f(r.hash, s.key(r, scratch), &r.value); err != nil || !more {
+			if more, err := f(r.hash, s.key(r, scratch), r.value()); err != nil || !more {
 				return err
 			}
 		}
@@ -295,16 +273,16 @@ func (h *Space[V]) Range(f func(hash uint64, key []byte, v *V) (more bool, err e
 	return nil
 }
 
-// Len implements statebackend.Space.
-func (h *Space[V]) Len() int {
+// len is Len of a Space.
+func (h *handle) len() int {
 	if h.space == nil {
 		return 0
 	}
 	return int(h.space.live)
 }
 
-// Drop implements statebackend.Space: it takes constant time.
-func (h *Space[V]) Drop() error {
+// drop is Drop of a Space: it takes constant time.
+func (h *handle) drop() error {
 	if h.space == nil {
 		return h.table.wrap(ErrDropped)
 	}

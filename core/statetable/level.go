@@ -3,7 +3,6 @@ package statetable
 import (
 	"math/bits"
 	"sync/atomic"
-	"unsafe"
 )
 
 // epochs counts the snapshots of one table. The epoch grows with each of them; what carries an
@@ -58,44 +57,45 @@ func (e *epochs) refresh() {
 }
 
 // level is what the spaces of one level of a table have in common: namespaces, keys or map keys.
-type level[V any] struct {
+type level struct {
 	*epochs
+	rows
 	mask  uint32 // entries per page - 1
 	shift uint8  // log2 of the entries per page
 	// hintBits is log2 of the slots of the largest index that was dropped.
 	hintBits int
 	// spare and spareIndex come from a large space that was dropped; unused counts the smaller
 	// ones dropped since spare was used. small are small ones that are ready to be used again.
-	spare      []page[V]
+	spare      []page
 	spareIndex []uint64
 	unused     int
-	small      []*space[V]
+	small      []*space
 	// moved is told of each entry that changes its number, if it is set.
-	moved func(from, to uint32, r *entry[V])
+	moved func(from, to uint32, r *row)
 	sink  byte // keeps loads alive whose results do not count
 }
 
-func newLevel[V any](e *epochs) *level[V] {
-	size := int(unsafe.Sizeof(entry[V]{}))
-	shift := min(max(bits.Len(uint(pageBytes/size))-1, minPageShift), maxPageShift)
-	return &level[V]{epochs: e, shift: uint8(shift), mask: 1<<shift - 1}
+func newLevel(e *epochs, r rows) *level {
+	shift := min(max(bits.Len(uint(pageBytes/r.size))-1, minPageShift), maxPageShift)
+	return &level{epochs: e, rows: r, shift: uint8(shift), mask: 1<<shift - 1}
 }
 
-// takePage returns n empty entries.
-func (lv *level[V]) takePage(n int) []entry[V] {
+// takePage returns a page of n empty entries.
+func (lv *level) takePage(n int) page {
 	if last := len(lv.spare) - 1; last >= 0 && n > int(lv.mask) {
 		p := lv.spare[last]
 		lv.spare, lv.unused = lv.spare[:last], 0
-		if p.epoch > lv.frozen && len(p.rows) == n {
-			clear(p.rows)
-			return p.rows
+		if p.epoch > lv.frozen && int(p.len) == n {
+			lv.clear(p.rows, n)
+			p.epoch = lv.now
+			return p
 		}
 	}
-	return make([]entry[V], n)
+	return page{rows: lv.make(n), len: uint32(n), epoch: lv.now}
 }
 
 // takeIndex returns n empty slots.
-func (lv *level[V]) takeIndex(n int) []uint64 {
+func (lv *level) takeIndex(n int) []uint64 {
 	if len(lv.spareIndex) >= n && len(lv.spareIndex) <= 2*n {
 		index := lv.spareIndex[:n:n]
 		lv.spareIndex = nil
@@ -114,7 +114,7 @@ const (
 
 // drop keeps the memory of a space that is no longer needed for the next one, in constant time. Keys
 // are not part of it: callers may still hold them.
-func (lv *level[V]) drop(s *space[V]) {
+func (lv *level) drop(s *space) {
 	switch n := len(s.pages); {
 	case n > 1 && n >= len(lv.spare) || n > 1 && lv.unused >= maxUnused:
 		lv.spare, lv.unused = s.pages, 0
@@ -122,8 +122,7 @@ func (lv *level[V]) drop(s *space[V]) {
 		lv.unused++
 	case n == 1 && s.index == nil && len(lv.small) < maxSmall && !s.shared() && !s.dirShared &&
 		s.pages[0].epoch > lv.frozen:
-		rows := s.pages[0].rows
-		clear(rows[:s.size])
+		lv.clear(s.pages[0].rows, int(s.size))
 		s.keys, s.free, s.size, s.live = arena{}, 0, 0, 0
 		lv.small = append(lv.small, s)
 	}

@@ -5,36 +5,36 @@ import (
 	"goflink/core/statebackend"
 )
 
-var _ Any = (*MapTable[int])(nil)
+var _ Any = (*mapTable)(nil)
 
 // frozenMap is the Frozen of a map table.
-type frozenMap[V any] struct {
-	frozen[mapSlot[V]]
-	values Codec[V]
+type frozenMap struct {
+	frozen
+	values *values
 	mapKey [inlineKey]byte
 }
 
 // Freeze implements Any.
-func (t *MapTable[V]) Freeze(now int64) Frozen {
-	f := &frozenMap[V]{values: t.codec}
+func (t *mapTable) Freeze(now int64) Frozen {
+	f := &frozenMap{values: t.values}
 	f.hold, f.root, f.now, f.write = t.outer.freeze(), t.outer.root, now, f.writeMap
 	return f
 }
 
 // writeMap hands on the entries of one key's map.
-func (f *frozenMap[V]) writeMap(of *frozen[mapSlot[V]], at ref,
+func (f *frozenMap) writeMap(of *frozen, at ref,
 	g func(e *statebackend.Entry) error,
 ) (err error) {
 	outer := of.spaces[at.space]
 	key := outer.at(at.entry)
 	of.entry.Namespace, of.entry.Key = of.names[at.space], outer.key(key, &of.inline)
-	s := key.value.space
+	s := mapOf(key).space
 	for e := range s.size {
 		r := s.at(e)
-		if r.klen == freeEntry || f.values.Expired(&r.value, of.now) {
+		if r.klen == freeEntry || f.values.expired(r.value(), of.now) {
 			continue
 		}
-		if of.buf, err = f.values.Append(of.buf[:0], &r.value); err != nil {
+		if of.buf, err = f.values.append(of.buf[:0], r.value()); err != nil {
 			return err
 		}
 		of.entry.MapKey, of.entry.Value = s.key(r, &f.mapKey), of.buf
@@ -46,26 +46,27 @@ func (f *frozenMap[V]) writeMap(of *frozen[mapSlot[V]], at ref,
 }
 
 // Loader implements Any.
-func (t *MapTable[V]) Loader(h *statebackend.StateHeader, now int64) (
+func (t *mapTable) Loader(h *statebackend.StateHeader, now int64) (
 	func(e *statebackend.Entry) error, error,
 ) {
-	read, err := t.codec.Reader(h, now)
+	read, err := t.values.reader(h, now)
 	if err != nil {
 		return nil, err
 	}
+	v := newScratch(t.lv)
 	return func(e *statebackend.Entry) error {
-		var v V
-		if err := read(e.Value, &v); err != nil {
+		p := v.take()
+		if err := read(e.Value, p); err != nil {
 			return t.outer.wrap(err)
 		}
-		if t.codec.Expired(&v, now) {
+		if t.values.expired(p, now) {
 			return nil
 		}
 		row, found, err := t.outer.row(e.Namespace, keygroup.Hash(e.Key), e.Key)
 		if err != nil {
 			return err
 		}
-		m := &row.value
+		m := mapOf(row)
 		switch {
 		case !found:
 			m.space = newSpace(t.lv)
@@ -79,46 +80,46 @@ func (t *MapTable[V]) Loader(h *statebackend.StateHeader, now int64) (
 		if err != nil {
 			return err
 		}
-		r.value = v
+		t.values.set(r.value(), p)
 		return nil
 	}, nil
 }
 
 // CheckMutation implements Any.
-func (t *MapTable[V]) CheckMutation() {
+func (t *mapTable) CheckMutation() {
 	if t.checks == nil {
-		t.checks = &checker[V]{codec: t.codec, wrap: t.outer.wrap, known: map[string]record[V]{}}
+		t.checks = newChecker(t.values, t.outer.wrap)
 	}
 }
 
 // Verify implements Any.
-func (t *MapTable[V]) Verify() error {
+func (t *mapTable) Verify() error {
 	if t.checks == nil {
 		return nil
 	}
 	if err := t.checks.seal(); err != nil {
 		return err
 	}
-	return t.eachMap(func(ns, key []byte, s *space[V]) error {
+	return t.eachMap(func(ns, key []byte, s *space) error {
 		return t.checks.verifySpace([]byte(checkID(ns, key)), s)
 	})
 }
 
 // eachMap calls f with each map.
-func (t *MapTable[V]) eachMap(f func(ns, key []byte, s *space[V]) error) error {
+func (t *mapTable) eachMap(f func(ns, key []byte, s *space) error) error {
 	root := t.outer.root
 	for slot := range root.size {
 		r := root.at(slot)
 		if r.klen == freeEntry {
 			continue
 		}
-		ns, keys := t.outer.nameOf(slot), r.value.space
+		ns, keys := t.outer.nameOf(slot), slotOf(r).space
 		for e := range keys.size {
 			row := keys.at(e)
 			if row.klen == freeEntry {
 				continue
 			}
-			if err := f(ns, keys.key(row, new([inlineKey]byte)), row.value.space); err != nil {
+			if err := f(ns, keys.key(row, new([inlineKey]byte)), mapOf(row).space); err != nil {
 				return err
 			}
 		}
@@ -127,7 +128,7 @@ func (t *MapTable[V]) eachMap(f func(ns, key []byte, s *space[V]) error) error {
 }
 
 // Entries implements Any: the number of entries of all maps.
-func (t *MapTable[V]) Entries() int { return t.count }
+func (t *mapTable) Entries() int { return t.count }
 
 // Copied implements Any.
-func (t *MapTable[V]) Copied() int64 { return t.outer.copied }
+func (t *mapTable) Copied() int64 { return t.outer.copied }

@@ -4,26 +4,29 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"unsafe"
 
 	"goflink/core/statebackend"
 )
 
-// MapTable is a statebackend.MapTable on the heap: a Table whose values are spaces themselves.
-type MapTable[V any] struct {
-	outer  *Table[mapSlot[V]]
-	lv     *level[V]
-	codec  Codec[V]
+// mapTable is a MapTable whose type of values is known to rows and values only.
+type mapTable struct {
+	outer  table // of mapSlots
+	lv     *level
+	values *values
 	count  int
 	sweep  uint32 // the entry of the map at hand at which Sweep goes on
-	checks *checker[V]
+	checks *checker
 }
 
 // mapSlot is the map of one key. The space has an entry per map key.
-type mapSlot[V any] struct {
-	space *space[V]
+type mapSlot struct {
+	space *space
 	// order is kept for maps of more than scanEntries entries that were iterated.
 	order *order
 }
+
+func mapOf(r *row) *mapSlot { return (*mapSlot)(r.value()) }
 
 // order lists the entries of a map by the bytes of their map keys. Only the task uses it.
 type order struct {
@@ -35,29 +38,29 @@ type order struct {
 // is sorted again when it is needed.
 const eagerOrder = 4096
 
-var _ statebackend.MapTable[int] = (*MapTable[int])(nil)
-var _ statebackend.Sweeper[int] = (*MapTable[int])(nil)
-
-// NewMap returns an empty map table; see New.
-func NewMap[V any](name string, key *statebackend.KeyContext, codec Codec[V]) *MapTable[V] {
-	t := &MapTable[V]{outer: New[mapSlot[V]](name, key, nil), codec: codec}
-	t.lv = newLevel[V](&t.outer.epochs)
-	return t
+// init makes t an empty map table.
+func (t *mapTable) init(name string, key *statebackend.KeyContext, r rows, v *values) {
+	t.outer.init(name, key, rowsOf[mapSlot](), nil)
+	t.lv, t.values = newLevel(&t.outer.epochs, r), v
 }
 
 // view returns the map of the current key for reading, or nil.
-func (t *MapTable[V]) view(ns []byte) (*mapSlot[V], error) { return t.outer.Find(ns) }
+func (t *mapTable) view(ns []byte) (*mapSlot, error) {
+	p, err := t.outer.find(ns)
+	return (*mapSlot)(p), err
+}
 
 // change returns the map of the current key for change: it is made if there is none.
-func (t *MapTable[V]) change(ns []byte) (*mapSlot[V], error) {
-	m, err := t.outer.Find(ns)
+func (t *mapTable) change(ns []byte) (*mapSlot, error) {
+	m, err := t.view(ns)
 	if err != nil || m != nil && !m.space.shared() {
 		return m, err
 	}
-	m, found, err := t.outer.Upsert(ns)
+	p, found, err := t.outer.put(ns)
 	if err != nil {
 		return nil, err
 	}
+	m = (*mapSlot)(p)
 	if found {
 		m.space = m.space.fork()
 	} else {
@@ -66,8 +69,8 @@ func (t *MapTable[V]) change(ns []byte) (*mapSlot[V], error) {
 	return m, nil
 }
 
-// Find implements statebackend.MapTable.
-func (t *MapTable[V]) Find(ns, mapKey []byte) (*V, error) {
+// find is Find of a MapTable.
+func (t *mapTable) find(ns, mapKey []byte) (unsafe.Pointer, error) {
 	if t.checks != nil {
 		if err := t.checks.seal(); err != nil {
 			return nil, err
@@ -81,7 +84,7 @@ func (t *MapTable[V]) Find(ns, mapKey []byte) (*V, error) {
 	if !ok {
 		return nil, nil
 	}
-	p := &m.space.at(e).value
+	p := m.space.at(e).value()
 	if t.checks != nil {
 		return p, t.checks.hand(t.checkName(ns), mapKey, p, false)
 	}
@@ -89,12 +92,12 @@ func (t *MapTable[V]) Find(ns, mapKey []byte) (*V, error) {
 }
 
 // checkName is what the checker takes for the namespace: namespace and key.
-func (t *MapTable[V]) checkName(ns []byte) []byte {
+func (t *mapTable) checkName(ns []byte) []byte {
 	return []byte(checkID(ns, t.outer.key.Key))
 }
 
-// Upsert implements statebackend.MapTable.
-func (t *MapTable[V]) Upsert(ns, mapKey []byte) (p *V, found bool, err error) {
+// upsert is Upsert of a MapTable.
+func (t *mapTable) upsert(ns, mapKey []byte) (p unsafe.Pointer, found bool, err error) {
 	if t.checks != nil {
 		if err := t.checks.seal(); err != nil {
 			return nil, false, err
@@ -109,13 +112,13 @@ func (t *MapTable[V]) Upsert(ns, mapKey []byte) (p *V, found bool, err error) {
 		return nil, false, err
 	}
 	if t.checks != nil {
-		return &r.value, found, t.checks.hand(t.checkName(ns), mapKey, &r.value, true)
+		return r.value(), found, t.checks.hand(t.checkName(ns), mapKey, r.value(), true)
 	}
-	return &r.value, found, nil
+	return r.value(), found, nil
 }
 
 // put returns the entry of a map key, inserting it if there is none.
-func (t *MapTable[V]) put(m *mapSlot[V], mapKey []byte) (r *entry[V], found bool, err error) {
+func (t *mapTable) put(m *mapSlot, mapKey []byte) (r *row, found bool, err error) {
 	hash := hashOf(mapKey)
 	e, found := m.space.find(hash, mapKey)
 	if found {
@@ -130,7 +133,7 @@ func (t *MapTable[V]) put(m *mapSlot[V], mapKey []byte) (r *entry[V], found bool
 }
 
 // Delete implements statebackend.MapTable.
-func (t *MapTable[V]) Delete(ns, mapKey []byte) error {
+func (t *mapTable) Delete(ns, mapKey []byte) error {
 	if t.checks != nil {
 		if err := t.checks.seal(); err != nil {
 			return err
@@ -155,14 +158,14 @@ func (t *MapTable[V]) Delete(ns, mapKey []byte) error {
 }
 
 // drop removes entry e of a map that is not shared.
-func (t *MapTable[V]) drop(m *mapSlot[V], e uint32) {
+func (t *mapTable) drop(m *mapSlot, e uint32) {
 	m.removeOrder(e)
 	m.space.remove(e)
 	t.count--
 }
 
 // settle removes the map if it became empty and makes it dense if it became sparse.
-func (t *MapTable[V]) settle(ns []byte, m *mapSlot[V]) error {
+func (t *mapTable) settle(ns []byte, m *mapSlot) error {
 	if m.space.live == 0 {
 		t.lv.drop(m.space)
 		return t.outer.Delete(ns)
@@ -173,16 +176,14 @@ func (t *MapTable[V]) settle(ns []byte, m *mapSlot[V]) error {
 	return nil
 }
 
-// Range implements statebackend.MapTable.
-func (t *MapTable[V]) Range(ns []byte,
-	f func(mapKey []byte, v *V) (more bool, err error),
-) error {
+// read is Range of a MapTable.
+func (t *mapTable) read(ns []byte, f mapEacher) error {
 	if t.checks != nil {
 		if err := t.checks.seal(); err != nil {
 			return err
 		}
 		name, look := t.checkName(ns), f
-		f = func(mapKey []byte, v *V) (bool, error) {
+		f = func(mapKey []byte, v unsafe.Pointer) (bool, error) {
 			if err := t.checks.hand(name, mapKey, v, false); err != nil {
 				return false, err
 			}
@@ -199,26 +200,23 @@ func (t *MapTable[V]) Range(ns []byte,
 	scratch := new([inlineKey]byte)
 	for _, e := range m.sorted(&small) {
 		r := s.at(e)
-		if more, err := f(s.key(r, scratch), &r.value); err != nil || !more {
+		if more, err := f(s.key(r, scratch), r.value()); err != nil || !more {
 			return err
 		}
 	}
 	return nil
 }
 
-// Each implements statebackend.MapTable.
-func (t *MapTable[V]) Each(ns []byte,
-	f func(mapKey []byte, p *V) (keep bool, err error),
-) error {
+// each is Each of a MapTable.
+func (t *mapTable) each(ns []byte, f mapEacher) error {
 	if t.checks != nil {
 		if err := t.checks.seal(); err != nil {
 			return err
 		}
 		name, each := t.checkName(ns), f
-		f = func(mapKey []byte, p *V) (bool, error) {
+		f = func(mapKey []byte, p unsafe.Pointer) (bool, error) {
 			return t.checks.watchRow(name, mapKey, p, func() (bool, error) {
-				return each(mapKey,
-					p)
+				return each(mapKey, p)
 			})
 		}
 	}
@@ -235,7 +233,7 @@ func (t *MapTable[V]) Each(ns []byte,
 	scratch := new([inlineKey]byte)
 	for _, e := range m.sorted(&small) {
 		r := s.own(e)
-		keep, ferr := f(s.key(r, scratch), &r.value)
+		keep, ferr := f(s.key(r, scratch), r.value())
 		if err = ferr; err != nil {
 			break
 		}
@@ -256,7 +254,7 @@ func (t *MapTable[V]) Each(ns []byte,
 }
 
 // Len implements statebackend.MapTable.
-func (t *MapTable[V]) Len(ns []byte) (int, error) {
+func (t *mapTable) Len(ns []byte) (int, error) {
 	m, err := t.view(ns)
 	if m == nil {
 		return 0, err
@@ -265,7 +263,7 @@ func (t *MapTable[V]) Len(ns []byte) (int, error) {
 }
 
 // Clear implements statebackend.MapTable.
-func (t *MapTable[V]) Clear(ns []byte) error {
+func (t *mapTable) Clear(ns []byte) error {
 	if t.checks != nil {
 		if err := t.checks.seal(); err != nil {
 			return err
@@ -284,7 +282,7 @@ func (t *MapTable[V]) Clear(ns []byte) error {
 }
 
 // DropNamespace implements statebackend.MapTable. It takes a look at each key in ns.
-func (t *MapTable[V]) DropNamespace(ns []byte) error {
+func (t *mapTable) DropNamespace(ns []byte) error {
 	if t.checks != nil {
 		if err := t.checks.seal(); err != nil {
 			return err
@@ -299,10 +297,10 @@ func (t *MapTable[V]) DropNamespace(ns []byte) error {
 		if r.klen == freeEntry {
 			continue
 		}
-		t.count -= int(r.value.space.live)
+		t.count -= int(mapOf(r).space.live)
 		if t.checks != nil {
 			key := s.key(r, new([inlineKey]byte))
-			t.checks.forgetSpace([]byte(checkID(ns, key)), r.value.space)
+			t.checks.forgetSpace([]byte(checkID(ns, key)), mapOf(r).space)
 		}
 	}
 	t.outer.forgetSlot(t.outer.cur.slot)
@@ -310,18 +308,18 @@ func (t *MapTable[V]) DropNamespace(ns []byte) error {
 }
 
 // mapKey returns the map key of entry e.
-func (m *mapSlot[V]) mapKey(e uint32, scratch *[inlineKey]byte) []byte {
+func (m *mapSlot) mapKey(e uint32, scratch *[inlineKey]byte) []byte {
 	return m.space.key(m.space.at(e), scratch)
 }
 
 // compare orders entries by their map keys.
-func (m *mapSlot[V]) compare(a, b uint32) int {
+func (m *mapSlot) compare(a, b uint32) int {
 	var sa, sb [inlineKey]byte
 	return bytes.Compare(m.mapKey(a, &sa), m.mapKey(b, &sb))
 }
 
 // sorted returns the entries in order. small serves maps of few entries.
-func (m *mapSlot[V]) sorted(small *[scanEntries]uint32) []uint32 {
+func (m *mapSlot) sorted(small *[scanEntries]uint32) []uint32 {
 	rows := small[:0]
 	if s := m.space; s.live > scanEntries {
 		if m.order == nil {
@@ -345,7 +343,7 @@ func (m *mapSlot[V]) sorted(small *[scanEntries]uint32) []uint32 {
 }
 
 // insertOrder enters a new entry into the order.
-func (m *mapSlot[V]) insertOrder(e uint32) {
+func (m *mapSlot) insertOrder(e uint32) {
 	if m.order == nil || !m.order.valid {
 		return
 	}
@@ -358,7 +356,7 @@ func (m *mapSlot[V]) insertOrder(e uint32) {
 }
 
 // removeOrder takes an entry that is still there out of the order.
-func (m *mapSlot[V]) removeOrder(e uint32) {
+func (m *mapSlot) removeOrder(e uint32) {
 	if m.order == nil || !m.order.valid {
 		return
 	}

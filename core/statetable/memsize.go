@@ -6,31 +6,28 @@ import "unsafe"
 const memSamples = 1024
 
 // bytes is the memory that the level keeps for the next space.
-func (lv *level[V]) bytes() int64 {
+func (lv *level) bytes() int64 {
 	n := int64(len(lv.spareIndex)) * 8
 	for _, s := range lv.small {
 		n += s.memSize()
 	}
 	for i := range lv.spare {
-		n += int64(len(lv.spare[i].rows)) * int64(unsafe.Sizeof(entry[V]{}))
+		n += int64(lv.spare[i].len) * int64(lv.size)
 	}
 	return n
 }
 
 // MemSize estimates the bytes of memory of the table: exactly what it allocated itself, and what
 // values refer to by a sample of them.
-func (t *Table[V]) MemSize() int64 {
-	var size func(v *V) int64
-	if t.codec != nil {
-		size = func(v *V) int64 {
-			return int64(t.codec.MemSize(v)) - int64(unsafe.Sizeof(*v))
-		}
+func (t *table) MemSize() int64 {
+	if t.values == nil {
+		return t.memSize(nil)
 	}
-	return t.memSize(size)
+	return t.memSize(t.values.refers)
 }
 
 // memSize is MemSize with size telling what a value refers to; nil stands for nothing.
-func (t *Table[V]) memSize(size func(v *V) int64) int64 {
+func (t *table) memSize(size func(p unsafe.Pointer) int64) int64 {
 	n := t.root.memSize() + t.lv.bytes() + t.roots.bytes()
 	step := uint32(t.count/memSamples) + 1
 	seen, sum, skip := 0, int64(0), uint32(0)
@@ -39,14 +36,14 @@ func (t *Table[V]) memSize(size func(v *V) int64) int64 {
 		if r.klen == freeEntry {
 			continue
 		}
-		s := r.value.space
+		s := slotOf(r).space
 		n += s.memSize()
 		if size == nil {
 			continue
 		}
 		for ; skip < s.size; skip += step {
 			if row := s.at(skip); row.klen != freeEntry {
-				sum += size(&row.value)
+				sum += size(row.value())
 				seen++
 			}
 		}
@@ -56,9 +53,10 @@ func (t *Table[V]) memSize(size func(v *V) int64) int64 {
 }
 
 // MemSize estimates the bytes of memory of the table; maps are sampled.
-func (t *MapTable[V]) MemSize() int64 {
+func (t *mapTable) MemSize() int64 {
 	n := t.lv.bytes()
-	return n + t.outer.memSize(func(m *mapSlot[V]) int64 {
+	return n + t.outer.memSize(func(p unsafe.Pointer) int64 {
+		m := (*mapSlot)(p)
 		bytes := m.space.memSize()
 		if m.order != nil {
 			bytes += int64(cap(m.order.rows)) * 4
@@ -66,8 +64,7 @@ func (t *MapTable[V]) MemSize() int64 {
 		step := m.space.size/memSamples + 1
 		for e := uint32(0); e < m.space.size; e += step {
 			if r := m.space.at(e); r.klen != freeEntry {
-				value := int64(t.codec.MemSize(&r.value)) - int64(unsafe.Sizeof(r.value))
-				bytes += value * int64(step)
+				bytes += t.values.refers(r.value()) * int64(step)
 			}
 		}
 		return bytes

@@ -23,8 +23,9 @@ const (
 )
 
 // page is a run of entries and the epoch in which it was made.
-type page[V any] struct {
-	rows  []entry[V]
+type page struct {
+	rows  unsafe.Pointer
+	len   uint32
 	epoch uint32
 }
 
@@ -37,10 +38,10 @@ type page[V any] struct {
 // the key's hash, and its upper bits are the slot's home, so that growing and removing need no
 // entry: both find the home of a slot in the slot itself. Collisions go to the next slot; removal
 // shifts back what follows (Knuth, The Art of Computer Programming, vol. 3, 6.4, algorithm R).
-type space[V any] struct {
-	lv    *level[V]
+type space struct {
+	lv    *level
 	index []uint64
-	pages []page[V]
+	pages []page
 	keys  arena
 	free  uint32 // 1 + the number of the first free entry
 	size  uint32 // numbers given out
@@ -52,56 +53,58 @@ type space[V any] struct {
 }
 
 // newSpace returns an empty space.
-func newSpace[V any](lv *level[V]) *space[V] {
+func newSpace(lv *level) *space {
 	last := len(lv.small) - 1
 	if last < 0 {
-		return &space[V]{lv: lv, epoch: lv.now}
+		return &space{lv: lv, epoch: lv.now}
 	}
 	s := lv.small[last]
 	lv.small[last] = nil
 	lv.small = lv.small[:last]
 	if s.pages[0].epoch <= lv.frozen {
-		return &space[V]{lv: lv, epoch: lv.now}
+		return &space{lv: lv, epoch: lv.now}
 	}
 	s.epoch = lv.now
 	return s
 }
 
 // at returns entry e for reading.
-func (s *space[V]) at(e uint32) *entry[V] {
-	return &s.pages[e>>s.lv.shift].rows[e&s.lv.mask]
+func (s *space) at(e uint32) *row {
+	lv := s.lv
+	return lv.at(s.pages[e>>lv.shift].rows, int(e&lv.mask))
 }
 
 // own returns entry e for change: a page that a snapshot shares is copied first. The space itself
 // must not be shared.
-func (s *space[V]) own(e uint32) *entry[V] {
+func (s *space) own(e uint32) *row {
 	p := &s.pages[e>>s.lv.shift]
 	if p.epoch <= s.lv.frozen {
 		p = s.thaw(e >> s.lv.shift)
 	}
-	return &p.rows[e&s.lv.mask]
+	return s.lv.at(p.rows, int(e&s.lv.mask))
 }
 
 // thaw makes page i one that no snapshot shares.
-func (s *space[V]) thaw(i uint32) *page[V] {
+func (s *space) thaw(i uint32) *page {
 	s.lv.refresh()
 	if s.pages[i].epoch > s.lv.frozen {
 		return &s.pages[i]
 	}
 	if s.dirShared {
-		s.pages = append(make([]page[V], 0, cap(s.pages)), s.pages...)
+		s.pages = append(make([]page, 0, cap(s.pages)), s.pages...)
 		s.dirShared = false
 	}
 	p := &s.pages[i]
-	rows := s.lv.takePage(len(p.rows))
-	copy(rows, p.rows)
-	p.rows, p.epoch = rows, s.lv.now
-	s.lv.copied += int64(len(rows)) * int64(unsafe.Sizeof(rows[0]))
+	n := int(p.len)
+	fresh := s.lv.takePage(n)
+	s.lv.copy(fresh.rows, p.rows, n)
+	*p = fresh
+	s.lv.copied += int64(n) * int64(s.lv.size)
 	return p
 }
 
 // shared reports whether a snapshot holds the struct, so that it must be forked before a change.
-func (s *space[V]) shared() bool {
+func (s *space) shared() bool {
 	if s.epoch > s.lv.frozen {
 		return false
 	}
@@ -111,7 +114,7 @@ func (s *space[V]) shared() bool {
 
 // fork returns a space with the same content that may be changed; s stays as it is for snapshots.
 // The index goes with the fork: snapshots never use it.
-func (s *space[V]) fork() *space[V] {
+func (s *space) fork() *space {
 	c := *s
 	c.epoch, c.dirShared = s.lv.now, true
 	return &c
@@ -119,7 +122,7 @@ func (s *space[V]) fork() *space[V] {
 
 // key returns the key of an entry. It is valid until the next call, or for as long as
 // wanted if it is longer than inlineKey.
-func (s *space[V]) key(r *entry[V], scratch *[inlineKey]byte) []byte {
+func (s *space) key(r *row, scratch *[inlineKey]byte) []byte {
 	if r.klen > inlineKey {
 		return s.keys.at(r.key, r.klen)
 	}
@@ -128,7 +131,7 @@ func (s *space[V]) key(r *entry[V], scratch *[inlineKey]byte) []byte {
 }
 
 // find returns the number of the entry of key.
-func (s *space[V]) find(hash uint64, key []byte) (e uint32, ok bool) {
+func (s *space) find(hash uint64, key []byte) (e uint32, ok bool) {
 	if len(key) > inlineKey {
 		return s.findLong(hash, key)
 	}
@@ -153,7 +156,7 @@ func (s *space[V]) find(hash uint64, key []byte) (e uint32, ok bool) {
 	}
 }
 
-func (s *space[V]) findLong(hash uint64, key []byte) (e uint32, ok bool) {
+func (s *space) findLong(hash uint64, key []byte) (e uint32, ok bool) {
 	n := uint32(len(key))
 	if s.index == nil {
 		return s.scan(hash, 0, n, key)
@@ -177,13 +180,13 @@ func (s *space[V]) findLong(hash uint64, key []byte) (e uint32, ok bool) {
 }
 
 // scan is find for spaces without an index: all entries lie in the first page.
-func (s *space[V]) scan(hash, w uint64, n uint32, long []byte) (e uint32, ok bool) {
+func (s *space) scan(hash, w uint64, n uint32, long []byte) (e uint32, ok bool) {
 	if s.size == 0 {
 		return 0, false
 	}
-	rows := s.pages[0].rows[:s.size]
-	for i := range rows {
-		r := &rows[i]
+	rows := s.pages[0].rows
+	for i := range int(s.size) {
+		r := s.lv.at(rows, i)
 		if r.hash != hash || r.klen != n {
 			continue
 		}
@@ -195,7 +198,7 @@ func (s *space[V]) scan(hash, w uint64, n uint32, long []byte) (e uint32, ok boo
 }
 
 // insert adds an entry with the zero value for a key that is not there.
-func (s *space[V]) insert(hash uint64, key []byte) (e uint32, r *entry[V], err error) {
+func (s *space) insert(hash uint64, key []byte) (e uint32, r *row, err error) {
 	if len(key) > MaxKeyBytes {
 		return 0, nil, fmt.Errorf("a key of %d bytes; at most %d are possible", len(key),
 			MaxKeyBytes)
@@ -211,8 +214,7 @@ func (s *space[V]) insert(hash uint64, key []byte) (e uint32, r *entry[V], err e
 		e = s.size
 		r = s.extend()
 	}
-	var zero V
-	r.hash, r.klen, r.epoch, r.value = hash, uint32(len(key)), s.lv.now, zero
+	r.hash, r.klen, r.epoch = hash, uint32(len(key)), s.lv.now
 	if len(key) <= inlineKey {
 		r.key = word(key)
 	} else {
@@ -224,7 +226,7 @@ func (s *space[V]) insert(hash uint64, key []byte) (e uint32, r *entry[V], err e
 }
 
 // extend makes room for one more entry and returns it.
-func (s *space[V]) extend() *entry[V] {
+func (s *space) extend() *row {
 	i, at := s.size>>s.lv.shift, s.size&s.lv.mask
 	switch {
 	case int(i) == len(s.pages):
@@ -232,8 +234,8 @@ func (s *space[V]) extend() *entry[V] {
 		if i == 0 {
 			n = min(n, 2)
 		}
-		s.pages = append(s.pages, page[V]{rows: s.lv.takePage(n), epoch: s.lv.now})
-	case int(at) == len(s.pages[i].rows):
+		s.pages = append(s.pages, s.lv.takePage(n))
+	case at == s.pages[i].len:
 		s.widen(i)
 	}
 	r := s.own(s.size)
@@ -242,19 +244,18 @@ func (s *space[V]) extend() *entry[V] {
 }
 
 // widen makes the first page of a small space larger.
-func (s *space[V]) widen(i uint32) {
+func (s *space) widen(i uint32) {
 	if s.dirShared {
-		s.pages = append(make([]page[V], 0, cap(s.pages)), s.pages...)
+		s.pages = append(make([]page, 0, cap(s.pages)), s.pages...)
 		s.dirShared = false
 	}
-	old := s.pages[i].rows
-	rows := s.lv.takePage(min(4*len(old), int(s.lv.mask)+1))
-	copy(rows, old)
-	s.pages[i] = page[V]{rows: rows, epoch: s.lv.now}
+	old := s.pages[i]
+	s.pages[i] = s.lv.takePage(min(4*int(old.len), int(s.lv.mask)+1))
+	s.lv.copy(s.pages[i].rows, old.rows, int(old.len))
 }
 
 // link enters entry e into the index, which grows at a load of 3/4.
-func (s *space[V]) link(hash uint64, e uint32) {
+func (s *space) link(hash uint64, e uint32) {
 	if s.index == nil {
 		if s.size > scanEntries {
 			s.reindex(minIndexBits)
@@ -268,7 +269,7 @@ func (s *space[V]) link(hash uint64, e uint32) {
 }
 
 // place puts a slot at its home or behind it.
-func (s *space[V]) place(slot uint64) {
+func (s *space) place(slot uint64) {
 	mask := uint32(len(s.index) - 1)
 	i := uint32(slot>>32) >> s.home
 	for s.index[i&mask] != 0 {
@@ -279,7 +280,7 @@ func (s *space[V]) place(slot uint64) {
 
 // growIndex doubles the index, or makes it as large as the last one that was dropped if this space
 // seems to become as large. Entries are not touched, and both indexes are walked in order.
-func (s *space[V]) growIndex() {
+func (s *space) growIndex() {
 	old := s.index
 	n := bits.Len(uint(len(old)))
 	if hint := s.lv.hintBits; hint > n && hint <= n+3 {
@@ -294,13 +295,13 @@ func (s *space[V]) growIndex() {
 }
 
 // setIndex makes an empty index of 2^n slots.
-func (s *space[V]) setIndex(n int) {
+func (s *space) setIndex(n int) {
 	s.index = s.lv.takeIndex(1 << n)
 	s.home = uint8(32 - n)
 }
 
 // reindex builds the index of at least 2^n slots from the entries.
-func (s *space[V]) reindex(n int) {
+func (s *space) reindex(n int) {
 	for uint64(s.live)*4 > uint64(3)<<n {
 		n++
 	}
@@ -313,7 +314,7 @@ func (s *space[V]) reindex(n int) {
 }
 
 // remove deletes entry e.
-func (s *space[V]) remove(e uint32) {
+func (s *space) remove(e uint32) {
 	r := s.own(e)
 	if s.index != nil {
 		s.unlink(uint32(r.hash>>32), e)
@@ -321,14 +322,14 @@ func (s *space[V]) remove(e uint32) {
 	if r.klen > inlineKey {
 		s.keys.dead += uint64(r.klen)
 	}
-	var zero V
-	*r = entry[V]{key: uint64(s.free), klen: freeEntry, value: zero}
+	s.lv.clear(unsafe.Pointer(r), 1)
+	r.key, r.klen = uint64(s.free), freeEntry
 	s.free = e + 1
 	s.live--
 }
 
 // unlink takes entry e out of the index and shifts back what follows it.
-func (s *space[V]) unlink(tag, e uint32) {
+func (s *space) unlink(tag, e uint32) {
 	mask := uint32(len(s.index) - 1)
 	i := tag >> s.home
 	for uint32(s.index[i&mask]) != e+1 {
@@ -352,7 +353,7 @@ func (s *space[V]) unlink(tag, e uint32) {
 
 // tidy makes the space dense if too many entries or key bytes are dead; numbers of entries change
 // then. It reports whether it did.
-func (s *space[V]) tidy() bool {
+func (s *space) tidy() bool {
 	sparse := s.size >= compactEntries && s.live < s.size/4
 	if !sparse && (s.keys.dead < compactKeyBytes || s.keys.dead < s.keys.used/2) {
 		return false
@@ -362,7 +363,7 @@ func (s *space[V]) tidy() bool {
 }
 
 // compact moves the entries into new pages and a new arena, in order.
-func (s *space[V]) compact() {
+func (s *space) compact() {
 	old := *s
 	s.pages, s.keys, s.index = nil, arena{}, nil
 	s.free, s.size, s.live, s.dirShared = 0, 0, 0, false
@@ -372,7 +373,7 @@ func (s *space[V]) compact() {
 			continue
 		}
 		to := s.extend()
-		*to = *from
+		s.lv.copy(unsafe.Pointer(to), unsafe.Pointer(from), 1)
 		if from.klen > inlineKey {
 			to.key = s.keys.add(old.keys.at(from.key, from.klen))
 		}
@@ -390,11 +391,11 @@ func (s *space[V]) compact() {
 }
 
 // memSize is the memory of the space without what values refer to.
-func (s *space[V]) memSize() int64 {
+func (s *space) memSize() int64 {
 	n := int64(unsafe.Sizeof(*s)) + int64(len(s.index))*8 + s.keys.bytes()
-	n += int64(cap(s.pages)) * int64(unsafe.Sizeof(page[V]{}))
+	n += int64(cap(s.pages)) * int64(unsafe.Sizeof(page{}))
 	for i := range s.pages {
-		n += int64(len(s.pages[i].rows)) * int64(unsafe.Sizeof(entry[V]{}))
+		n += int64(s.pages[i].len) * int64(s.lv.size)
 	}
 	return n
 }

@@ -3,8 +3,8 @@ package statetable
 // sweeper is the place at which a search for expired values goes on.
 type sweeper struct{ slot, entry uint32 }
 
-// Sweep implements statebackend.Sweeper.
-func (t *Table[V]) Sweep(n int, expired func(v *V) bool) error {
+// search is Sweep of a Table.
+func (t *table) search(n int, expired expirer) error {
 	if t.checks != nil {
 		if err := t.checks.seal(); err != nil {
 			return err
@@ -19,7 +19,7 @@ func (t *Table[V]) Sweep(n int, expired func(v *V) bool) error {
 			wrapped = true
 		}
 		r := t.root.at(t.sweep.slot)
-		if r.klen == freeEntry || t.sweep.entry >= r.value.space.size {
+		if r.klen == freeEntry || t.sweep.entry >= slotOf(r).space.size {
 			t.sweep = sweeper{slot: t.sweep.slot + 1}
 			n--
 			continue
@@ -30,14 +30,14 @@ func (t *Table[V]) Sweep(n int, expired func(v *V) bool) error {
 }
 
 // sweepSlot looks at up to *n entries of the namespace at hand.
-func (t *Table[V]) sweepSlot(n *int, expired func(v *V) bool) {
+func (t *table) sweepSlot(n *int, expired expirer) {
 	slot, e := t.sweep.slot, t.sweep.entry
-	s := t.root.at(slot).value.space
+	s := slotOf(t.root.at(slot)).space
 	removed := false
 	for ; *n > 0 && e < s.size; e++ {
 		*n--
 		r := s.at(e)
-		if r.klen == freeEntry || !expired(&r.value) {
+		if r.klen == freeEntry || !expired(r.value()) {
 			continue
 		}
 		if t.checks != nil {
@@ -55,14 +55,14 @@ func (t *Table[V]) sweepSlot(n *int, expired func(v *V) bool) {
 	}
 }
 
-// Sweep implements statebackend.Sweeper.
-func (t *MapTable[V]) Sweep(n int, expired func(v *V) bool) error {
+// search is Sweep of a MapTable.
+func (t *mapTable) search(n int, expired expirer) error {
 	if t.checks != nil {
 		if err := t.checks.seal(); err != nil {
 			return err
 		}
 	}
-	o := t.outer
+	o := &t.outer
 	for wrapped := false; n > 0 && o.root.size > 0; {
 		at := &o.sweep
 		if at.slot >= o.root.size {
@@ -73,13 +73,13 @@ func (t *MapTable[V]) Sweep(n int, expired func(v *V) bool) error {
 			wrapped = true
 		}
 		r := o.root.at(at.slot)
-		if r.klen == freeEntry || at.entry >= r.value.space.size {
+		if r.klen == freeEntry || at.entry >= slotOf(r).space.size {
 			*at = sweeper{slot: at.slot + 1}
 			n--
 			continue
 		}
-		row := r.value.space.at(at.entry)
-		if row.klen == freeEntry || t.sweep >= row.value.space.size {
+		row := slotOf(r).space.at(at.entry)
+		if row.klen == freeEntry || t.sweep >= mapOf(row).space.size {
 			at.entry++
 			t.sweep = 0
 			n--
@@ -91,16 +91,16 @@ func (t *MapTable[V]) Sweep(n int, expired func(v *V) bool) error {
 }
 
 // sweepMap looks at up to *n entries of the map at hand.
-func (t *MapTable[V]) sweepMap(n *int, expired func(v *V) bool) {
-	o, at := t.outer, t.outer.sweep
-	keys := o.root.at(at.slot).value.space
+func (t *mapTable) sweepMap(n *int, expired expirer) {
+	o, at := &t.outer, t.outer.sweep
+	keys := slotOf(o.root.at(at.slot)).space
 	row := keys.at(at.entry)
-	m, e := &row.value, t.sweep
+	m, e := mapOf(row), t.sweep
 	removed := false
 	for ; *n > 0 && e < m.space.size; e++ {
 		*n--
 		r := m.space.at(e)
-		if r.klen == freeEntry || !expired(&r.value) {
+		if r.klen == freeEntry || !expired(r.value()) {
 			continue
 		}
 		if t.checks != nil {
@@ -112,7 +112,7 @@ func (t *MapTable[V]) sweepMap(n *int, expired func(v *V) bool) {
 			keys = o.thawSlot(at.slot)
 		}
 		row = keys.own(at.entry)
-		if m = &row.value; m.space.shared() {
+		if m = mapOf(row); m.space.shared() {
 			m.space = m.space.fork()
 		}
 		t.drop(m, e)

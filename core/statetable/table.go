@@ -2,63 +2,58 @@ package statetable
 
 import (
 	"fmt"
+	"unsafe"
 
 	"goflink/core/statebackend"
 )
 
-// Table is a statebackend.Table on the heap.
-type Table[V any] struct {
+// table is a Table whose type of values is known to rows and values only.
+type table struct {
 	epochs
-	name  string
-	key   *statebackend.KeyContext
-	codec Codec[V]
-	// deep says that values can be changed in place, so that Modify may have to copy them.
-	deep bool
+	name string
+	key  *statebackend.KeyContext
+	// values is nil if they are never written and never changed in place.
+	values *values
 	// root maps namespaces; lv is what the spaces of all namespaces have in common.
-	root  *space[slot[V]]
-	roots *level[slot[V]]
-	lv    *level[V]
+	root  *space
+	roots *level
+	lv    *level
 	count int // keys in all namespaces
 	// cur is the namespace used last, and the entry found last in it.
 	cur struct {
-		space *space[V] // nil if there is none
+		space *space // nil if there is none
 		ns    []byte
 		slot  uint32
 		entry uint32 // of the key that had the number seq; no entry if seq is 0
 		seq   uint64
 	}
 	sweep  sweeper
-	checks *checker[V]
+	checks *checker
 }
 
 // slot is a namespace in the root.
-type slot[V any] struct {
-	space  *space[V]
-	handle *Space[V] // nil if nobody asked for one
+type slot struct {
+	space  *space
+	handle *handle // nil if nobody asked for one
 }
 
-var _ statebackend.Table[int] = (*Table[int])(nil)
-var _ statebackend.Sweeper[int] = (*Table[int])(nil)
+func slotOf(r *row) *slot { return (*slot)(r.value()) }
 
-// New returns an empty table whose current key is key's. The name is for errors. A nil codec
-// gives a table that cannot be written, for values that are never changed in place.
-func New[V any](name string, key *statebackend.KeyContext, codec Codec[V]) *Table[V] {
-	t := &Table[V]{name: name, key: key, codec: codec}
-	t.now = 1
-	t.deep = codec != nil && codec.Mutable()
-	t.lv = newLevel[V](&t.epochs)
-	t.roots = newLevel[slot[V]](&t.epochs)
-	t.roots.moved = func(_, to uint32, r *entry[slot[V]]) {
-		if h := r.value.handle; h != nil {
+// init makes t an empty table.
+func (t *table) init(name string, key *statebackend.KeyContext, r rows, v *values) {
+	t.name, t.key, t.values, t.now = name, key, v, 1
+	t.lv = newLevel(&t.epochs, r)
+	t.roots = newLevel(&t.epochs, rowsOf[slot]())
+	t.roots.moved = func(_, to uint32, r *row) {
+		if h := slotOf(r).handle; h != nil {
 			h.slot = to
 		}
 	}
 	t.root = newSpace(t.roots)
-	return t
 }
 
-// Find implements statebackend.Table.
-func (t *Table[V]) Find(ns []byte) (*V, error) {
+// find is Find of a Table.
+func (t *table) find(ns []byte) (unsafe.Pointer, error) {
 	if !t.key.Valid {
 		return nil, t.noKey()
 	}
@@ -72,18 +67,18 @@ func (t *Table[V]) Find(ns []byte) (*V, error) {
 		}
 	}
 	if t.cur.seq == t.key.Seq {
-		return &s.at(t.cur.entry).value, nil
+		return s.at(t.cur.entry).value(), nil
 	}
 	e, ok := s.find(t.key.Hash, t.key.Key)
 	if !ok {
 		return nil, nil
 	}
 	t.cur.entry, t.cur.seq = e, t.key.Seq
-	return &s.at(e).value, nil
+	return s.at(e).value(), nil
 }
 
-// Upsert implements statebackend.Table.
-func (t *Table[V]) Upsert(ns []byte) (p *V, found bool, err error) {
+// put is Upsert of a Table.
+func (t *table) put(ns []byte) (p unsafe.Pointer, found bool, err error) {
 	if t.checks != nil {
 		return t.checkedUpsert(ns, false)
 	}
@@ -91,11 +86,11 @@ func (t *Table[V]) Upsert(ns []byte) (p *V, found bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
-	return &r.value, found, nil
+	return r.value(), found, nil
 }
 
-// Modify implements statebackend.Table.
-func (t *Table[V]) Modify(ns []byte) (p *V, found bool, err error) {
+// modify is Modify of a Table.
+func (t *table) modify(ns []byte) (p unsafe.Pointer, found bool, err error) {
 	if t.checks != nil {
 		return t.checkedUpsert(ns, true)
 	}
@@ -104,22 +99,22 @@ func (t *Table[V]) Modify(ns []byte) (p *V, found bool, err error) {
 		return nil, false, err
 	}
 	t.detach(r)
-	return &r.value, found, nil
+	return r.value(), found, nil
 }
 
 // detach deep-copies the value of an entry if a snapshot may share what it refers to.
-func (t *Table[V]) detach(r *entry[V]) {
-	if !t.deep || r.epoch > t.frozen {
+func (t *table) detach(r *row) {
+	if t.values == nil || !t.values.deep || r.epoch > t.frozen {
 		return
 	}
 	t.refresh()
 	if r.epoch <= t.frozen {
-		r.value = t.codec.Clone(r.value)
+		t.values.clone(r.value())
 	}
 	r.epoch = t.now
 }
 
-func (t *Table[V]) upsert(ns []byte) (r *entry[V], found bool, err error) {
+func (t *table) upsert(ns []byte) (r *row, found bool, err error) {
 	if !t.key.Valid {
 		return nil, false, t.noKey()
 	}
@@ -143,7 +138,7 @@ func (t *Table[V]) upsert(ns []byte) (r *entry[V], found bool, err error) {
 }
 
 // row returns the entry of any key for change, inserting it if there is none.
-func (t *Table[V]) row(ns []byte, hash uint64, key []byte) (r *entry[V], found bool, err error) {
+func (t *table) row(ns []byte, hash uint64, key []byte) (r *row, found bool, err error) {
 	s, err := t.writable(ns)
 	if err != nil {
 		return nil, false, err
@@ -160,7 +155,7 @@ func (t *Table[V]) row(ns []byte, hash uint64, key []byte) (r *entry[V], found b
 
 // writable makes ns the current namespace and returns its space for change; it is made if there
 // is none.
-func (t *Table[V]) writable(ns []byte) (s *space[V], err error) {
+func (t *table) writable(ns []byte) (s *space, err error) {
 	s = t.cur.space
 	if s == nil || string(t.cur.ns) != string(ns) {
 		if s = t.enter(ns); s == nil {
@@ -174,7 +169,7 @@ func (t *Table[V]) writable(ns []byte) (s *space[V], err error) {
 }
 
 // Delete implements statebackend.Table.
-func (t *Table[V]) Delete(ns []byte) error {
+func (t *table) Delete(ns []byte) error {
 	if !t.key.Valid {
 		return t.noKey()
 	}
@@ -206,7 +201,7 @@ func (t *Table[V]) Delete(ns []byte) error {
 }
 
 // removeEntry removes entry e of s, which is not shared.
-func (t *Table[V]) removeEntry(s *space[V], e uint32) {
+func (t *table) removeEntry(s *space, e uint32) {
 	s.remove(e)
 	t.count--
 	t.cur.seq = 0
@@ -214,10 +209,10 @@ func (t *Table[V]) removeEntry(s *space[V], e uint32) {
 
 // settle makes the space in a slot dense after removals and removes it when it is empty. The empty
 // namespace stays, and spaces that somebody holds.
-func (t *Table[V]) settle(slot uint32) {
+func (t *table) settle(slot uint32) {
 	r := t.root.at(slot)
-	s := r.value.space
-	if s.live == 0 && r.value.handle == nil && r.klen > 0 {
+	s := slotOf(r).space
+	if s.live == 0 && slotOf(r).handle == nil && r.klen > 0 {
 		t.forgetSlot(slot)
 		return
 	}
@@ -225,7 +220,7 @@ func (t *Table[V]) settle(slot uint32) {
 }
 
 // tidy makes the space in a slot dense if it is worth it.
-func (t *Table[V]) tidy(slot uint32, s *space[V]) {
+func (t *table) tidy(slot uint32, s *space) {
 	if s.tidy() {
 		t.cur.seq = 0
 		if t.sweep.slot == slot {
@@ -235,7 +230,7 @@ func (t *Table[V]) tidy(slot uint32, s *space[V]) {
 }
 
 // enter makes ns the current namespace and returns its space, or nil if there is none.
-func (t *Table[V]) enter(ns []byte) *space[V] {
+func (t *table) enter(ns []byte) *space {
 	e, ok := t.root.find(hashOf(ns), ns)
 	if !ok {
 		return nil
@@ -245,29 +240,29 @@ func (t *Table[V]) enter(ns []byte) *space[V] {
 }
 
 // nameOf returns the namespace in a slot.
-func (t *Table[V]) nameOf(slot uint32) []byte {
+func (t *table) nameOf(slot uint32) []byte {
 	return t.root.key(t.root.at(slot), new([inlineKey]byte))
 }
 
-func (t *Table[V]) visit(slot uint32, ns []byte) {
-	t.cur.space = t.root.at(slot).value.space
+func (t *table) visit(slot uint32, ns []byte) {
+	t.cur.space = slotOf(t.root.at(slot)).space
 	t.cur.slot, t.cur.seq = slot, 0
 	t.cur.ns = append(t.cur.ns[:0], ns...)
 }
 
 // create makes the space of a namespace that has none and makes it current.
-func (t *Table[V]) create(ns []byte) (*space[V], error) {
+func (t *table) create(ns []byte) (*space, error) {
 	root := t.ownRoot()
 	e, r, err := root.insert(hashOf(ns), ns)
 	if err != nil {
 		return nil, t.wrap(err)
 	}
-	r.value.space = newSpace(t.lv)
+	slotOf(r).space = newSpace(t.lv)
 	t.visit(e, ns)
 	return t.cur.space, nil
 }
 
-func (t *Table[V]) ownRoot() *space[slot[V]] {
+func (t *table) ownRoot() *space {
 	if t.root.shared() {
 		t.root = t.root.fork()
 	}
@@ -275,23 +270,23 @@ func (t *Table[V]) ownRoot() *space[slot[V]] {
 }
 
 // thawSlot forks the space in a slot, which a snapshot shares.
-func (t *Table[V]) thawSlot(e uint32) *space[V] {
-	r := t.ownRoot().own(e)
-	s := r.value.space.fork()
-	if t.cur.space == r.value.space {
+func (t *table) thawSlot(e uint32) *space {
+	at := slotOf(t.ownRoot().own(e))
+	s := at.space.fork()
+	if t.cur.space == at.space {
 		t.cur.space = s
 	}
-	r.value.space = s
-	if h := r.value.handle; h != nil {
-		h.space = s
+	at.space = s
+	if at.handle != nil {
+		at.handle.space = s
 	}
 	return s
 }
 
 // forgetSlot removes a namespace with all that is in it.
-func (t *Table[V]) forgetSlot(e uint32) {
+func (t *table) forgetSlot(e uint32) {
 	root := t.ownRoot()
-	v := root.at(e).value
+	v := *slotOf(root.at(e))
 	t.count -= int(v.space.live)
 	if t.checks != nil {
 		t.checks.forgetSpace(t.nameOf(e), v.space)
@@ -315,10 +310,10 @@ func (t *Table[V]) forgetSlot(e uint32) {
 }
 
 // Entries implements Any: the number of keys in all namespaces.
-func (t *Table[V]) Entries() int { return t.count }
+func (t *table) Entries() int { return t.count }
 
-func (t *Table[V]) noKey() error {
+func (t *table) noKey() error {
 	return fmt.Errorf("state %q: %w", t.name, statebackend.ErrNoKey)
 }
 
-func (t *Table[V]) wrap(err error) error { return fmt.Errorf("state %q: %w", t.name, err) }
+func (t *table) wrap(err error) error { return fmt.Errorf("state %q: %w", t.name, err) }

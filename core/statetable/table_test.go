@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unsafe"
 
 	"goflink/core/keygroup"
 	"goflink/core/statebackend"
@@ -123,7 +124,7 @@ func (m *model) encode() map[string]string {
 	out := map[string]string{}
 	for ns, keys := range m.want {
 		for k, v := range keys {
-			b, err := m.table.codec.Append(nil, &v)
+			b, err := m.table.values.append(nil, unsafe.Pointer(&v))
 			m.check(err)
 			out[fmt.Sprintf("%q %q %q", ns, k, "")] = string(b)
 		}

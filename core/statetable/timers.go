@@ -20,8 +20,8 @@ type Timers struct {
 	epochs
 	name  string
 	key   *statebackend.KeyContext
-	space *space[timer]
-	lv    *level[timer]
+	space *space
+	lv    *level
 	// links are, by number of the entry, the lists of timers with equal times.
 	links []link
 	// heads holds the list of each time in times; an emptied one stays until its time is popped.
@@ -38,6 +38,8 @@ type Timers struct {
 // timer is the value of a timer's entry: the hash of its key. The entry's own key is the time, the
 // length of the key as uvarint, key and namespace.
 type timer struct{ hash uint64 }
+
+func timerOf(r *row) *timer { return (*timer)(r.value()) }
 
 // link is an entry's place in the list of its time: 1 + the number of the neighbour, 0 for none.
 type link struct {
@@ -68,8 +70,8 @@ var _ Any = (*Timers)(nil)
 func NewTimers(name string, key *statebackend.KeyContext) *Timers {
 	t := &Timers{name: name, key: key, heads: map[int64]head{}}
 	t.now = 1
-	t.lv = newLevel[timer](&t.epochs)
-	t.lv.moved = func(from, to uint32, r *entry[timer]) { t.renumber(from, to, r) }
+	t.lv = newLevel(&t.epochs, rowsOf[timer]())
+	t.lv.moved = func(from, to uint32, r *row) { t.renumber(from, to, r) }
 	t.space = newSpace(t.lv)
 	return t
 }
@@ -113,7 +115,7 @@ func (t *Timers) add(time int64, keyHash uint64, key, ns []byte) (found bool, er
 	if err != nil {
 		return false, t.wrap(err)
 	}
-	r.value = timer{keyHash}
+	timerOf(r).hash = keyHash
 	for int(e) >= len(t.links) {
 		t.links = append(t.links, link{})
 	}
@@ -171,7 +173,7 @@ func (t *Timers) tidy() {
 }
 
 // renumber follows an entry that got another number.
-func (t *Timers) renumber(from, to uint32, r *entry[timer]) {
+func (t *Timers) renumber(from, to uint32, r *row) {
 	l := t.links[from]
 	if l.next != 0 {
 		t.links[l.next-1].prev = to + 1
@@ -188,7 +190,7 @@ func (t *Timers) renumber(from, to uint32, r *entry[timer]) {
 	t.links[to].next, t.links[to].prev = l.next, l.prev
 }
 
-func (t *Timers) timeOf(r *entry[timer]) int64 {
+func (t *Timers) timeOf(r *row) int64 {
 	return ParseTime(t.space.key(r, &t.inline))
 }
 
@@ -274,7 +276,7 @@ func prefix(key []byte) uint64 {
 // timer returns the timer of an entry. Its bytes stay as they are for as long as they are wanted.
 func (t *Timers) timer(e uint32) statebackend.Timer {
 	r := t.space.at(e)
-	return splitTimer(t.space.key(r, &t.inline), r.value.hash)
+	return splitTimer(t.space.key(r, &t.inline), timerOf(r).hash)
 }
 
 func splitTimer(full []byte, hash uint64) statebackend.Timer {
@@ -313,7 +315,7 @@ func (t *Timers) Freeze(int64) Frozen { return &frozenTimers{hold: t.freeze(), s
 type frozenTimers struct {
 	grouped
 	hold   *share
-	space  *space[timer]
+	space  *space
 	entry  statebackend.Entry
 	buf    []byte
 	inline [inlineKey]byte
@@ -324,7 +326,7 @@ func (f *frozenTimers) Sort(maxParallelism int, groups keygroup.Range) error {
 	return f.sort(maxParallelism, groups, func(visit func(hash uint64, at ref)) {
 		for e := range f.space.size {
 			if r := f.space.at(e); r.klen != freeEntry {
-				visit(r.value.hash, ref{entry: e})
+				visit(timerOf(r).hash, ref{entry: e})
 			}
 		}
 	})
@@ -334,7 +336,7 @@ func (f *frozenTimers) Sort(maxParallelism int, groups keygroup.Range) error {
 func (f *frozenTimers) Each(group int, g func(e *statebackend.Entry) error) error {
 	for _, at := range f.of(group) {
 		r := f.space.at(at.entry)
-		tm := splitTimer(f.space.key(r, &f.inline), r.value.hash)
+		tm := splitTimer(f.space.key(r, &f.inline), timerOf(r).hash)
 		f.buf = AppendTime(f.buf[:0], tm.Time)
 		f.entry = statebackend.Entry{Namespace: tm.Namespace, Key: tm.Key, Value: f.buf}
 		if err := g(&f.entry); err != nil {
