@@ -42,16 +42,15 @@ func newChecker(v *values, wrap func(error) error) *checker {
 	return &checker{values: v, wrap: wrap, known: map[string]record{}}
 }
 
-// CheckMutation makes the table verify from now on that values are not changed in place, other than
-// by Modify. It costs time and memory and is meant for tests.
-func (t *table) CheckMutation() {
+// checkMutation is CheckMutation of a Table.
+func (t *table) checkMutation() {
 	if t.values != nil && t.checks == nil {
 		t.checks = newChecker(t.values, t.wrap)
 	}
 }
 
-// Verify returns an error if a value was changed in place, of a table that checks.
-func (t *table) Verify() error {
+// verify is Verify of a Table.
+func (t *table) verify() error {
 	if t.checks == nil {
 		return nil
 	}

@@ -56,16 +56,15 @@ type frozen struct {
 // ref is an entry: the space's place in frozen.spaces and its number in it.
 type ref struct{ space, entry uint32 }
 
-var _ Any = (*table)(nil)
 var _ Frozen = (*frozen)(nil)
 
-// Freeze implements Any.
-func (t *table) Freeze(now int64) Frozen {
+// freezeAt is Freeze of a Table.
+func (t *table) freezeAt(now int64) Frozen {
 	return &frozen{hold: t.freeze(), root: t.root, write: writeValue, values: t.values, now: now}
 }
 
-// Copied implements Any.
-func (t *table) Copied() int64 { return t.copied }
+// copiedBytes is Copied of a Table.
+func (t *table) copiedBytes() int64 { return t.copied }
 
 // grouped are entries in the order of their key groups.
 type grouped struct {
@@ -167,8 +166,8 @@ func writeValue(f *frozen, at ref, g func(e *statebackend.Entry) error) (err err
 	return g(&f.entry)
 }
 
-// Loader implements Any.
-func (t *table) Loader(h *statebackend.StateHeader, now int64) (
+// loader is Loader of a Table.
+func (t *table) loader(h *statebackend.StateHeader, now int64) (
 	func(e *statebackend.Entry) error, error,
 ) {
 	read, err := t.values.reader(h, now)

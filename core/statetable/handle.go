@@ -41,8 +41,8 @@ func (t *table) handle(ns []byte) (*handle, error) {
 	return at.handle, nil
 }
 
-// Namespaces implements statebackend.Table.
-func (t *table) Namespaces(f func(ns []byte) error) error {
+// namespaces is Namespaces of a Table.
+func (t *table) namespaces(f func(ns []byte) error) error {
 	names := make([][]byte, 0, t.root.live)
 	for e := range t.root.size {
 		r := t.root.at(e)

@@ -5,8 +5,6 @@ import (
 	"goflink/core/statebackend"
 )
 
-var _ Any = (*mapTable)(nil)
-
 // frozenMap is the Frozen of a map table.
 type frozenMap struct {
 	frozen
@@ -14,8 +12,8 @@ type frozenMap struct {
 	mapKey [inlineKey]byte
 }
 
-// Freeze implements Any.
-func (t *mapTable) Freeze(now int64) Frozen {
+// freezeAt is Freeze of a MapTable.
+func (t *mapTable) freezeAt(now int64) Frozen {
 	f := &frozenMap{values: t.values}
 	f.hold, f.root, f.now, f.write = t.outer.freeze(), t.outer.root, now, f.writeMap
 	return f
@@ -45,8 +43,8 @@ func (f *frozenMap) writeMap(of *frozen, at ref,
 	return nil
 }
 
-// Loader implements Any.
-func (t *mapTable) Loader(h *statebackend.StateHeader, now int64) (
+// loader is Loader of a MapTable.
+func (t *mapTable) loader(h *statebackend.StateHeader, now int64) (
 	func(e *statebackend.Entry) error, error,
 ) {
 	read, err := t.values.reader(h, now)
@@ -85,15 +83,15 @@ func (t *mapTable) Loader(h *statebackend.StateHeader, now int64) (
 	}, nil
 }
 
-// CheckMutation implements Any.
-func (t *mapTable) CheckMutation() {
+// checkMutation is CheckMutation of a MapTable.
+func (t *mapTable) checkMutation() {
 	if t.checks == nil {
 		t.checks = newChecker(t.values, t.outer.wrap)
 	}
 }
 
-// Verify implements Any.
-func (t *mapTable) Verify() error {
+// verify is Verify of a MapTable.
+func (t *mapTable) verify() error {
 	if t.checks == nil {
 		return nil
 	}
@@ -127,8 +125,5 @@ func (t *mapTable) eachMap(f func(ns, key []byte, s *space) error) error {
 	return nil
 }
 
-// Entries implements Any: the number of entries of all maps.
-func (t *mapTable) Entries() int { return t.count }
-
-// Copied implements Any.
-func (t *mapTable) Copied() int64 { return t.outer.copied }
+// copiedBytes is Copied of a MapTable.
+func (t *mapTable) copiedBytes() int64 { return t.outer.copied }

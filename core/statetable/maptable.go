@@ -132,8 +132,8 @@ func (t *mapTable) put(m *mapSlot, mapKey []byte) (r *row, found bool, err error
 	return r, false, nil
 }
 
-// Delete implements statebackend.MapTable.
-func (t *mapTable) Delete(ns, mapKey []byte) error {
+// remove is Delete of a MapTable.
+func (t *mapTable) remove(ns, mapKey []byte) error {
 	if t.checks != nil {
 		if err := t.checks.seal(); err != nil {
 			return err
@@ -168,7 +168,7 @@ func (t *mapTable) drop(m *mapSlot, e uint32) {
 func (t *mapTable) settle(ns []byte, m *mapSlot) error {
 	if m.space.live == 0 {
 		t.lv.drop(m.space)
-		return t.outer.Delete(ns)
+		return t.outer.remove(ns)
 	}
 	if m.space.tidy() && m.order != nil {
 		m.order.valid = false
@@ -253,8 +253,8 @@ func (t *mapTable) each(ns []byte, f mapEacher) error {
 	return err
 }
 
-// Len implements statebackend.MapTable.
-func (t *mapTable) Len(ns []byte) (int, error) {
+// len is Len of a MapTable.
+func (t *mapTable) len(ns []byte) (int, error) {
 	m, err := t.view(ns)
 	if m == nil {
 		return 0, err
@@ -262,8 +262,8 @@ func (t *mapTable) Len(ns []byte) (int, error) {
 	return int(m.space.live), nil
 }
 
-// Clear implements statebackend.MapTable.
-func (t *mapTable) Clear(ns []byte) error {
+// removeAll is Clear of a MapTable.
+func (t *mapTable) removeAll(ns []byte) error {
 	if t.checks != nil {
 		if err := t.checks.seal(); err != nil {
 			return err
@@ -278,11 +278,11 @@ func (t *mapTable) Clear(ns []byte) error {
 	}
 	t.count -= int(m.space.live)
 	t.lv.drop(m.space)
-	return t.outer.Delete(ns)
+	return t.outer.remove(ns)
 }
 
-// DropNamespace implements statebackend.MapTable. It takes a look at each key in ns.
-func (t *mapTable) DropNamespace(ns []byte) error {
+// dropNamespace is DropNamespace of a MapTable.
+func (t *mapTable) dropNamespace(ns []byte) error {
 	if t.checks != nil {
 		if err := t.checks.seal(); err != nil {
 			return err

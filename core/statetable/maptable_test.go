@@ -148,7 +148,7 @@ func (m *mapModel) encode() map[string]string {
 	out := map[string]string{}
 	for id, keys := range m.want {
 		for k, v := range keys {
-			b, err := m.table.values.append(nil, unsafe.Pointer(&v))
+			b, err := m.table.raw().values.append(nil, unsafe.Pointer(&v))
 			m.check(err)
 			out[fmt.Sprintf("%q %q %q", id[0], id[1], k)] = string(b)
 		}

@@ -17,17 +17,16 @@ func (lv *level) bytes() int64 {
 	return n
 }
 
-// MemSize estimates the bytes of memory of the table: exactly what it allocated itself, and what
-// values refer to by a sample of them.
-func (t *table) MemSize() int64 {
+// memSize is MemSize of a Table.
+func (t *table) memSize() int64 {
 	if t.values == nil {
-		return t.memSize(nil)
+		return t.sizeWith(nil)
 	}
-	return t.memSize(t.values.refers)
+	return t.sizeWith(t.values.refers)
 }
 
-// memSize is MemSize with size telling what a value refers to; nil stands for nothing.
-func (t *table) memSize(size func(p unsafe.Pointer) int64) int64 {
+// sizeWith is memSize with size telling what a value refers to; nil stands for nothing.
+func (t *table) sizeWith(size func(p unsafe.Pointer) int64) int64 {
 	n := t.root.memSize() + t.lv.bytes() + t.roots.bytes()
 	step := uint32(t.count/memSamples) + 1
 	seen, sum, skip := 0, int64(0), uint32(0)
@@ -52,10 +51,10 @@ func (t *table) memSize(size func(p unsafe.Pointer) int64) int64 {
 	return n + int64(float64(sum)*float64(t.count)/float64(max(seen, 1)))
 }
 
-// MemSize estimates the bytes of memory of the table; maps are sampled.
-func (t *mapTable) MemSize() int64 {
+// memSize is MemSize of a MapTable: maps are sampled.
+func (t *mapTable) memSize() int64 {
 	n := t.lv.bytes()
-	return n + t.outer.memSize(func(p unsafe.Pointer) int64 {
+	return n + t.outer.sizeWith(func(p unsafe.Pointer) int64 {
 		m := (*mapSlot)(p)
 		bytes := m.space.memSize()
 		if m.order != nil {

@@ -168,8 +168,8 @@ func (t *table) writable(ns []byte) (s *space, err error) {
 	return s, nil
 }
 
-// Delete implements statebackend.Table.
-func (t *table) Delete(ns []byte) error {
+// remove is Delete of a Table.
+func (t *table) remove(ns []byte) error {
 	if !t.key.Valid {
 		return t.noKey()
 	}
@@ -308,9 +308,6 @@ func (t *table) forgetSlot(e uint32) {
 	}
 	t.cur.seq = 0
 }
-
-// Entries implements Any: the number of keys in all namespaces.
-func (t *table) Entries() int { return t.count }
 
 func (t *table) noKey() error {
 	return fmt.Errorf("state %q: %w", t.name, statebackend.ErrNoKey)

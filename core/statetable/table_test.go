@@ -124,7 +124,7 @@ func (m *model) encode() map[string]string {
 	out := map[string]string{}
 	for ns, keys := range m.want {
 		for k, v := range keys {
-			b, err := m.table.values.append(nil, unsafe.Pointer(&v))
+			b, err := m.table.raw().values.append(nil, unsafe.Pointer(&v))
 			m.check(err)
 			out[fmt.Sprintf("%q %q %q", ns, k, "")] = string(b)
 		}

@@ -17,12 +17,17 @@ func (t *Type[T]) Clone(v T) T {
 	}
 	out := new(T) // on the heap: foreign code may see it
 	*out = v
+	t.raw().detach(unsafe.Pointer(out))
+	return *out
+}
+
+// detach makes the shallow copy at p, which lies on the heap, a deep one.
+func (s *serializer) detach(p unsafe.Pointer) {
 	c := cloner{}
-	if t.recursive {
+	if s.recursive {
 		c.seen = map[seenKey]unsafe.Pointer{}
 	}
-	c.clone(t.root, unsafe.Pointer(out), 0)
-	return *out
+	c.clone(s.root, p, 0)
 }
 
 // seenKey is a reference with its type (a struct and its first field have one address) and, for

@@ -157,10 +157,14 @@ func fieldName(f reflect.StructField, tuple, key bool, path string) (string, err
 // Fields lists the fields of a struct or tuple in the order of the encoding. It is empty for
 // every other type.
 func (t *Type[T]) Fields() []Field {
-	if t.root.structs == nil {
+	return t.raw().fields()
+}
+
+func (s *serializer) fields() []Field {
+	if s.root.structs == nil {
 		return nil
 	}
-	return append([]Field(nil), t.root.structs.fields...)
+	return append([]Field(nil), s.root.structs.fields...)
 }
 
 // Field returns the field of a struct or tuple with the given name: its tag, its Go name, or its
@@ -168,9 +172,13 @@ func (t *Type[T]) Fields() []Field {
 // dots, "address.zip", leads into structs that are held by value. The offset counts from the
 // start of T. The error lists the known fields.
 func (t *Type[T]) Field(name string) (Field, error) {
-	f, _, err := t.root.field(name)
+	return t.raw().field(name)
+}
+
+func (s *serializer) field(name string) (Field, error) {
+	f, _, err := s.root.field(name)
 	if err != nil {
-		return Field{}, fmt.Errorf("typeinfo: %s: %w", t.Name(), err)
+		return Field{}, fmt.Errorf("typeinfo: %s: %w", s.name(), err)
 	}
 	return f, nil
 }

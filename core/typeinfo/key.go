@@ -27,7 +27,11 @@ import (
 //
 // The order-preserving forms are the usual ones of ordered stores; see the tuple layer of
 // FoundationDB (github.com/apple/foundationdb, design/tuple.md) for the escaping.
-type Key[K any] struct {
+type Key[K any] key
+
+// key is a Key without its type parameter.
+type key struct {
+	typ      reflect.Type
 	steps    []keyStep
 	fixed    int // -1 if it varies
 	isString bool
@@ -35,16 +39,20 @@ type Key[K any] struct {
 	schema   *node
 }
 
-// keys holds the *Key[K] built so far, by reflect.Type.
+// keys holds the *key built so far, by reflect.Type.
 var keys sync.Map
 
 // KeyOf returns the key codec of K, building it at first use. Refused are types that hold maps,
 // interfaces, channels or functions, that contain themselves, and structs with unexported fields
 // (except time.Time). A codec of K's own is not used: keys go by their parts.
 func KeyOf[K any]() (*Key[K], error) {
-	typ := reflect.TypeFor[K]()
+	k, err := keyOf(reflect.TypeFor[K]())
+	return (*Key[K])(k), err
+}
+
+func keyOf(typ reflect.Type) (*key, error) {
 	if k, ok := keys.Load(typ); ok {
-		return k.(*Key[K]), nil
+		return k.(*key), nil
 	}
 	n, err := compileKey(typ)
 	if err != nil {
@@ -52,10 +60,10 @@ func KeyOf[K any]() (*Key[K], error) {
 	}
 	steps, fixed := keyRoot(n, 0)
 	kind := typ.Kind()
-	k := &Key[K]{steps: steps, fixed: fixed, schema: n, isString: kind == reflect.String,
+	k := &key{typ: typ, steps: steps, fixed: fixed, schema: n, isString: kind == reflect.String,
 		isInt64: kind == reflect.Int64 || kind == reflect.Int}
 	got, _ := keys.LoadOrStore(typ, k)
-	return got.(*Key[K]), nil
+	return got.(*key), nil
 }
 
 // FieldKey returns a key codec that takes the named fields of a record as its key; see
@@ -63,15 +71,20 @@ func KeyOf[K any]() (*Key[K], error) {
 // that KeyOf the field's type gives. With several the key is their tuple. Decode sets these
 // fields only.
 func (t *Type[T]) FieldKey(names ...string) (*Key[T], error) {
-	k, err := fieldKey(t.root, names)
-	if err != nil {
-		return nil, fmt.Errorf("typeinfo: key of %s: %w", t.Name(), err)
-	}
-	return &Key[T]{steps: k.steps, fixed: k.fixed, schema: k.schema}, nil
+	k, err := t.raw().fieldKey(names)
+	return (*Key[T])(k), err
 }
 
-// fieldKey is FieldKey without the type parameter.
-func fieldKey(root *node, names []string) (k Key[struct{}], err error) {
+func (s *serializer) fieldKey(names []string) (*key, error) {
+	k, err := fieldKey(s.root, names)
+	if err != nil {
+		return nil, fmt.Errorf("typeinfo: key of %s: %w", s.name(), err)
+	}
+	return &k, nil
+}
+
+func fieldKey(root *node, names []string) (k key, err error) {
+	k.typ = root.typ
 	if len(names) == 0 {
 		return k, fmt.Errorf("no field is named")
 	}
@@ -114,27 +127,37 @@ func (k *Key[K]) Snapshot() Snapshot { return snapshotOf(k.schema) }
 
 // Append appends the canonical bytes of *v to dst and returns the extended slice. It allocates
 // only to extend dst, and does not keep v.
-func (k *Key[K]) Append(dst []byte, v *K) []byte {
+func (k *Key[K]) Append(dst []byte, v *K) []byte { return (*key)(k).append(dst, unsafe.Pointer(v)) }
+
+func (k *key) append(dst []byte, p unsafe.Pointer) []byte {
 	if k.isString {
-		return append(dst, *(*string)(unsafe.Pointer(v))...)
+		return append(dst, *(*string)(p)...)
 	}
 	if k.isInt64 {
-		return be.AppendUint64(dst, *(*uint64)(unsafe.Pointer(v))^signBit64)
+		return be.AppendUint64(dst, *(*uint64)(p)^signBit64)
 	}
-	return appendKey(dst, unsafe.Pointer(v), k.steps)
+	return appendKey(dst, p, k.steps)
 }
 
 // Decode returns the key whose canonical bytes are src, all of it. The key does not refer to src.
 // Bytes that Append does not produce are an error.
 func (k *Key[K]) Decode(src []byte) (K, error) {
 	var v K
-	rest, err := decodeKey(src, noescape.Pointer(unsafe.Pointer(&v)), k.steps)
+	if err := (*key)(k).decode(src, noescape.Pointer(unsafe.Pointer(&v))); err != nil {
+		var none K
+		return none, err
+	}
+	return v, nil
+}
+
+// decode is Decode into the memory at p.
+func (k *key) decode(src []byte, p unsafe.Pointer) error {
+	rest, err := decodeKey(src, p, k.steps)
 	if err == nil && len(rest) > 0 {
 		err = corrupt("%d bytes behind the key", len(rest))
 	}
 	if err != nil {
-		var none K
-		return none, fmt.Errorf("typeinfo: key %s: %w", reflect.TypeFor[K](), err)
+		return fmt.Errorf("typeinfo: key %s: %w", k.typ, err)
 	}
-	return v, nil
+	return nil
 }

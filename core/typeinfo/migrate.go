@@ -21,37 +21,56 @@ var _ Decoder[int] = (*migration[int])(nil)
 // fields may differ. Every other difference is an error in whose chain is ErrIncompatible; it
 // names the path of the field with its old and its new type.
 func (t *Type[T]) Migrate(old Snapshot) (Decoder[T], error) {
+	m, err := t.raw().migrate(old)
+	switch {
+	case err != nil:
+		return nil, err
+	case m == nil:
+		return t, nil
+	}
+	return (*migration[T])(m), nil
+}
+
+// migrate is Migrate; it returns nil if there is nothing to do.
+func (s *serializer) migrate(old Snapshot) (*older, error) {
 	if old.IsZero() {
-		return nil, fmt.Errorf("typeinfo: %s: %w: the old schema is missing", t.Name(),
+		return nil, fmt.Errorf("typeinfo: %s: %w: the old schema is missing", s.name(),
 			ErrIncompatible)
 	}
 	from, err := old.compile()
 	if err != nil {
-		return nil, fmt.Errorf("typeinfo: %s: %w: %w", t.Name(), ErrIncompatible, err)
+		return nil, fmt.Errorf("typeinfo: %s: %w: %w", s.name(), ErrIncompatible, err)
 	}
-	if sameNodes(from, t.root, map[[2]*node]bool{}) {
-		return t, nil
+	if sameNodes(from, s.root, map[[2]*node]bool{}) {
+		return nil, nil
 	}
 	m := migrator{made: map[[2]*node]*node{}}
-	root, err := m.node(from, t.root, t.Name())
+	root, err := m.node(from, s.root, s.name())
 	if err != nil {
 		return nil, fmt.Errorf("typeinfo: %w", err)
 	}
-	return &migration[T]{t, root}, nil
+	return &older{s, root}, nil
 }
 
 // migration is the Decoder of a T for values of another schema.
-type migration[T any] struct {
-	t    *Type[T]
+type migration[T any] older
+
+// older is a migration without its type parameter.
+type older struct {
+	now  *serializer
 	root *node
 }
 
 // Decode implements Decoder.
 func (m *migration[T]) Decode(src []byte, v *T) ([]byte, error) {
 	clear(unsafe.Slice(v, 1)) // added fields are zero
-	rest, err := decodeSteps(src, unsafe.Pointer(v), m.root.steps, 0)
+	return (*older)(m).decode(src, unsafe.Pointer(v))
+}
+
+func (m *older) decode(src []byte, p unsafe.Pointer) ([]byte, error) {
+	rest, err := decodeSteps(src, p, m.root.steps, 0)
 	if err != nil {
-		return nil, m.t.wrap("decode an older form of", err)
+		return nil, m.now.wrap("decode an older form of", err)
 	}
 	return rest, nil
 }

@@ -17,31 +17,40 @@ const (
 // MemSize returns an estimate of the bytes of memory that *v holds: its own and those of
 // everything that it refers to (strings, arrays of slices by capacity, maps, pointees).
 func (t *Type[T]) MemSize(v *T) int {
-	n := int(t.root.size)
-	if !t.root.heap {
+	return t.raw().memSize(unsafe.Pointer(v))
+}
+
+func (s *serializer) memSize(p unsafe.Pointer) int {
+	n := int(s.root.size)
+	if !s.root.heap {
 		return n
 	}
-	if t.root.op == opString {
-		return n + len(*(*string)(unsafe.Pointer(v)))
+	if s.root.op == opString {
+		return n + len(*(*string)(p))
 	}
-	m := meter{}
-	if t.recursive {
-		m.seen = map[seenKey]struct{}{}
+	m := s.meter()
+	return n + m.behind(s.root, p, 0)
+}
+
+func (s *serializer) meter() meter {
+	if s.recursive {
+		return meter{seen: map[seenKey]struct{}{}}
 	}
-	return n + m.behind(t.root, unsafe.Pointer(v), 0)
+	return meter{}
 }
 
 // MemSizeAll returns the sum of MemSize over vs, in constant time for types without pointers.
 func (t *Type[T]) MemSizeAll(vs []T) int {
-	sum := len(vs) * int(t.root.size)
-	if !t.root.heap {
+	return t.raw().memSizeAll(unsafe.Pointer(unsafe.SliceData(vs)), len(vs))
+}
+
+func (s *serializer) memSizeAll(p unsafe.Pointer, n int) int {
+	sum := n * int(s.root.size)
+	if !s.root.heap {
 		return sum
 	}
-	m := meter{}
-	if t.recursive {
-		m.seen = map[seenKey]struct{}{}
-	}
-	return sum + m.run(t.root, unsafe.Pointer(unsafe.SliceData(vs)), len(vs), 0)
+	m := s.meter()
+	return sum + m.run(s.root, p, n, 0)
 }
 
 // meter adds up memory.

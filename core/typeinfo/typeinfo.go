@@ -19,10 +19,16 @@ var ErrUnsupported = errors.New("unsupported type")
 
 // Type is the serializer and schema of the Go type T. It is immutable and safe for concurrent
 // use. Get one from [Of].
-type Type[T any] struct {
+type Type[T any] serializer
+
+// serializer is a Type without its type parameter. Whatever is more than a few lines is a method of
+// it: those of Type are compiled again for each T.
+type serializer struct {
 	root      *node
 	recursive bool
 }
+
+func (t *Type[T]) raw() *serializer { return (*serializer)(t) }
 
 // Option changes how a type is built.
 type Option func(*options)
@@ -40,26 +46,31 @@ type cacheKey struct {
 	opts options
 }
 
-// types holds the *Type[T] built so far. It grows with the number of distinct Go types.
+// types holds the *serializer built so far. It grows with the number of distinct Go types.
 var types sync.Map
 
 // Of returns the serializer of T, building it at first use. The error names the type and the
 // path of the field that cannot be serialized, and what to do about it.
 func Of[T any](opts ...Option) (*Type[T], error) {
+	s, err := serializerOf(reflect.TypeFor[T](), opts)
+	return (*Type[T])(s), err
+}
+
+func serializerOf(typ reflect.Type, opts []Option) (*serializer, error) {
 	var o options
 	for _, opt := range opts {
 		opt(&o)
 	}
-	ck := cacheKey{reflect.TypeFor[T](), o}
-	if t, ok := types.Load(ck); ok {
-		return t.(*Type[T]), nil
+	ck := cacheKey{typ, o}
+	if s, ok := types.Load(ck); ok {
+		return s.(*serializer), nil
 	}
-	root, recursive, err := compile(ck.typ, o)
+	root, recursive, err := compile(typ, o)
 	if err != nil {
 		return nil, err
 	}
-	t, _ := types.LoadOrStore(ck, &Type[T]{root: root, recursive: recursive})
-	return t.(*Type[T]), nil
+	s, _ := types.LoadOrStore(ck, &serializer{root: root, recursive: recursive})
+	return s.(*serializer), nil
 }
 
 // MustOf is [Of] for variables of packages whose type is known to be good. It panics if it is
@@ -73,7 +84,9 @@ func MustOf[T any]() *Type[T] {
 }
 
 // Name returns the Go name of T, such as "tuple.T2[string,int64]".
-func (t *Type[T]) Name() string { return t.root.typ.String() }
+func (t *Type[T]) Name() string { return t.raw().name() }
+
+func (s *serializer) name() string { return s.root.typ.String() }
 
 // FixedSize returns the number of bytes of every encoded T, if it is the same for all.
 func (t *Type[T]) FixedSize() (n int, ok bool) {
@@ -91,12 +104,16 @@ func (t *Type[T]) Mutable() bool { return t.root.mutable }
 // On error dst is returned as it was. Errors come from types with their own codec, from the
 // generic fallback and from values deeper than [MaxDepth].
 func (t *Type[T]) Append(dst []byte, v *T) ([]byte, error) {
-	if t.root.op == opRaw8 {
-		return le.AppendUint64(dst, *(*uint64)(unsafe.Pointer(v))), nil
+	return t.raw().append(dst, unsafe.Pointer(v))
+}
+
+func (s *serializer) append(dst []byte, p unsafe.Pointer) ([]byte, error) {
+	if s.root.op == opRaw8 {
+		return le.AppendUint64(dst, *(*uint64)(p)), nil
 	}
-	out, err := appendSteps(dst, unsafe.Pointer(v), t.root.steps, 0)
+	out, err := appendSteps(dst, p, s.root.steps, 0)
 	if err != nil {
-		return dst, t.wrap("encode", err)
+		return dst, s.wrap("encode", err)
 	}
 	return out, nil
 }
@@ -109,13 +126,17 @@ func (t *Type[T]) Decode(src []byte, v *T) (rest []byte, err error) {
 	if t.root.skips {
 		clear(unsafe.Slice(v, 1))
 	}
-	rest, err = decodeSteps(src, unsafe.Pointer(v), t.root.steps, 0)
+	return t.raw().decode(src, unsafe.Pointer(v))
+}
+
+func (s *serializer) decode(src []byte, p unsafe.Pointer) (rest []byte, err error) {
+	rest, err = decodeSteps(src, p, s.root.steps, 0)
 	if err != nil {
-		return nil, t.wrap("decode", err)
+		return nil, s.wrap("decode", err)
 	}
 	return rest, nil
 }
 
-func (t *Type[T]) wrap(what string, err error) error {
-	return fmt.Errorf("typeinfo: %s %s: %w", what, t.Name(), err)
+func (s *serializer) wrap(what string, err error) error {
+	return fmt.Errorf("typeinfo: %s %s: %w", what, s.name(), err)
 }
