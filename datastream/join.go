@@ -117,7 +117,7 @@ func ProcessJoin[K, L, R, Out any, F ProcessJoinFunction[K, L, R, Out]](j *Inter
 // JoinFunc is a pure function of pairs as a ProcessJoinFunction: it emits what the function returns.
 type JoinFunc[K, L, R, Out any] func(left L, right R) Out
 
-var _ ProcessJoinFunction[int, int, int, int] = JoinFunc[int, int, int, int](nil)
+func _[K, L, R, Out any](v JoinFunc[K, L, R, Out]) { var _ ProcessJoinFunction[K, L, R, Out] = v }
 
 // ProcessElement emits f of the pair.
 func (f JoinFunc[K, L, R, Out]) ProcessElement(left L, right R, _ *JoinContext[K],

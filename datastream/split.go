@@ -59,7 +59,7 @@ type splitFunction[T any] struct {
 	selects  *[]selection
 }
 
-var _ ProcessFunction[int, int] = (*splitFunction[int])(nil)
+func _[T any](v *splitFunction[T]) { var _ ProcessFunction[T, T] = v }
 
 // ProcessElement emits to side outputs only.
 func (f *splitFunction[T]) ProcessElement(v T, ctx *Context, _ Collector[T]) error {

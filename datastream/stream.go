@@ -29,10 +29,9 @@ type DataStream[T any] interface {
 	keyedBy() (process.Keying[T], []byte)
 }
 
-var (
-	_ DataStream[int] = (*Stream[int])(nil)
-	_ DataStream[int] = (*Keyed[string, int])(nil)
-)
+func _[T any](v *Stream[T]) { var _ DataStream[T] = v }
+
+func _[K, T any](v *Keyed[K, T]) { var _ DataStream[T] = v }
 
 func (s *Stream[T]) stream() *Stream[T]                   { return s }
 func (s *Stream[T]) keyedBy() (process.Keying[T], []byte) { return nil, nil }

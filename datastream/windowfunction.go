@@ -4,7 +4,6 @@ import (
 	"errors"
 	"reflect"
 
-	"goflink/core/window"
 	"goflink/operator"
 	"goflink/operator/windowing"
 )
@@ -85,7 +84,9 @@ func functions[K any, W windowing.Window, In, Out any, F windowing.Function[K, W
 type WindowFunc[K any, W windowing.Window, In, Out any] func(ctx *WindowContext[K, W], in In,
 	out Collector[Out]) error
 
-var _ WindowFunction[int, window.Time, int, int] = WindowFunc[int, window.Time, int, int](nil)
+func _[K any, W windowing.Window, In, Out any](v WindowFunc[K, W, In, Out]) {
+	var _ WindowFunction[K, W, In, Out] = v
+}
 
 // Process calls f.
 func (f WindowFunc[K, W, In, Out]) Process(ctx *WindowContext[K, W], in In, out Collector[Out]) error {

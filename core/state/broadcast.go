@@ -51,8 +51,10 @@ type broadcast[K, V any] struct {
 	err  error
 }
 
-var _ Map[string, int] = (*broadcast[string, int])(nil)
-var _ statebackend.OperatorPart = (*broadcast[string, int])(nil)
+func _[K, V any](v *broadcast[K, V]) {
+	var _ Map[K, V] = v
+	var _ statebackend.OperatorPart = v
+}
 
 func newBroadcast[K, V any](name string, key *typeinfo.Key[K], t *typeinfo.Type[V],
 ) *broadcast[K, V] {

@@ -16,7 +16,7 @@ type list[V any] struct {
 	t statebackend.Table[[]V]
 }
 
-var _ InternalList[int] = (*list[int])(nil)
+func _[V any](v *list[V]) { var _ InternalList[V] = v }
 
 // Get implements List.
 func (s *list[V]) Get() ([]V, error) {

@@ -16,7 +16,7 @@ type mapState[K, V any] struct {
 	err error
 }
 
-var _ InternalMap[string, int] = (*mapState[string, int])(nil)
+func _[K, V any](v *mapState[K, V]) { var _ InternalMap[K, V] = v }
 
 // bytes returns the canonical bytes of k, valid until the next call.
 func (s *mapState[K, V]) bytes(k *K) []byte {

@@ -149,4 +149,4 @@ func otherType[V any](name string, opened any) error {
 		"of the two states another name", name, opened, v)
 }
 
-var _ statetable.Codec[[]int] = listCodec[int]{}
+func _[V any](v listCodec[V]) { var _ statetable.Codec[[]V] = v }

@@ -74,7 +74,7 @@ type watched[V any] struct {
 	err     error
 }
 
-var _ statebackend.OperatorPart = (*operatorList[int])(nil)
+func _[V any](v *operatorList[V]) { var _ statebackend.OperatorPart = v }
 
 // Get implements OperatorList.
 func (l *operatorList[V]) Get() []V { return slices.Clip(l.vs) }

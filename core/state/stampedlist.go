@@ -22,7 +22,7 @@ type stampedListCodec[V any] struct {
 	ttl TTL
 }
 
-var _ statetable.Codec[stampedList[int]] = stampedListCodec[int]{}
+func _[V any](v stampedListCodec[V]) { var _ statetable.Codec[stampedList[V]] = v }
 
 // Append implements statetable.Codec.
 func (c stampedListCodec[V]) Append(dst []byte, v *stampedList[V]) ([]byte, error) {
@@ -93,7 +93,7 @@ type ttlList[V any] struct {
 	sweeping
 }
 
-var _ InternalList[int] = (*ttlList[int])(nil)
+func _[V any](v *ttlList[V]) { var _ InternalList[V] = v }
 
 func openTTLList[V any](k statebackend.Keyed, d ListDescriptor[V]) (InternalList[V], error) {
 	t, err := typeinfo.Of[[]V]()

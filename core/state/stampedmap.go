@@ -20,7 +20,7 @@ type ttlMap[K, V any] struct {
 	sweeping
 }
 
-var _ InternalMap[string, int] = (*ttlMap[string, int])(nil)
+func _[K, V any](v *ttlMap[K, V]) { var _ InternalMap[K, V] = v }
 
 func openTTLMap[K, V any](k statebackend.Keyed, d MapDescriptor[K, V], key *typeinfo.Key[K]) (
 	InternalMap[K, V], error,

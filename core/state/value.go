@@ -8,7 +8,7 @@ type value[V any] struct {
 	t statebackend.Table[V]
 }
 
-var _ InternalValue[int] = (*value[int])(nil)
+func _[V any](v *value[V]) { var _ InternalValue[V] = v }
 
 // Get implements Value.
 func (s *value[V]) Get() (v V, found bool, err error) {
@@ -39,7 +39,7 @@ type reducing[V any] struct {
 	reduce func(a, b V) V
 }
 
-var _ InternalReducing[int] = (*reducing[int])(nil)
+func _[V any](v *reducing[V]) { var _ InternalReducing[V] = v }
 
 // Get implements Reducing.
 func (s *reducing[V]) Get() (v V, found bool, err error) {
@@ -99,7 +99,7 @@ type aggregating[In, Acc, Out any] struct {
 	f AggregateFunction[In, Acc, Out]
 }
 
-var _ InternalAggregating[int, string] = (*aggregating[int, bool, string])(nil)
+func _[In, Acc, Out any](v *aggregating[In, Acc, Out]) { var _ InternalAggregating[In, Out] = v }
 
 // Get implements Aggregating.
 func (s *aggregating[In, Acc, Out]) Get() (v Out, found bool, err error) {

@@ -28,7 +28,7 @@ type Codec[V any] interface {
 // typeCodec is the Codec of a type.
 type typeCodec[V any] struct{ *typeinfo.Type[V] }
 
-var _ Codec[int] = typeCodec[int]{}
+func _[V any](v typeCodec[V]) { var _ Codec[V] = v }
 
 // CodecOf returns the Codec of values that t describes.
 func CodecOf[V any](t *typeinfo.Type[V]) Codec[V] { return typeCodec[V]{t} }

@@ -10,9 +10,11 @@ type Table[V any] table
 
 func (t *Table[V]) raw() *table { return (*table)(t) }
 
-var _ statebackend.Table[int] = (*Table[int])(nil)
-var _ statebackend.Sweeper[int] = (*Table[int])(nil)
-var _ Any = (*Table[int])(nil)
+func _[V any](v *Table[V]) {
+	var _ statebackend.Table[V] = v
+	var _ statebackend.Sweeper[V] = v
+	var _ Any = v
+}
 
 // New returns an empty table whose current key is key's. The name is for errors. A nil codec
 // gives a table that cannot be written, for values that are never changed in place.
@@ -98,7 +100,7 @@ type Space[V any] handle
 
 func (h *Space[V]) raw() *handle { return (*handle)(h) }
 
-var _ statebackend.Space[int] = (*Space[int])(nil)
+func _[V any](v *Space[V]) { var _ statebackend.Space[V] = v }
 
 // Upsert implements statebackend.Space.
 func (h *Space[V]) Upsert(hash uint64, key []byte) (*V, bool, error) {
@@ -153,9 +155,11 @@ type MapTable[V any] mapTable
 
 func (t *MapTable[V]) raw() *mapTable { return (*mapTable)(t) }
 
-var _ statebackend.MapTable[int] = (*MapTable[int])(nil)
-var _ statebackend.Sweeper[int] = (*MapTable[int])(nil)
-var _ Any = (*MapTable[int])(nil)
+func _[V any](v *MapTable[V]) {
+	var _ statebackend.MapTable[V] = v
+	var _ statebackend.Sweeper[V] = v
+	var _ Any = v
+}
 
 // NewMap returns an empty map table; see New.
 func NewMap[V any](name string, key *statebackend.KeyContext, codec Codec[V]) *MapTable[V] {

@@ -151,7 +151,7 @@ type Carrier interface {
 	Release()
 }
 
-var _ Carrier = (*Batch[int])(nil)
+func _[T any](v *Batch[T]) { var _ Carrier = v }
 
 // Receiver takes the elements of one stream of T in order. Its methods are called by one goroutine
 // at a time, the task's. An error fails the task.

@@ -29,7 +29,7 @@ type AnyType interface {
 	Decode(src []byte) (Carrier, []byte, error)
 }
 
-var _ AnyType = (*Type[int])(nil)
+func _[T any](v *Type[T]) { var _ AnyType = v }
 
 // NewType returns the stream type of records that info describes.
 func NewType[T any](info *typeinfo.Type[T]) *Type[T] {

@@ -50,7 +50,6 @@ func (Either[L, R]) TypeShape() string { return "either" }
 // String returns "Left(x)" or "Right(x)".
 func (e Either[L, R]) String() string { return typeinfo.Text(e) }
 
-var (
-	_ typeinfo.Shaped = Option[int]{}
-	_ typeinfo.Shaped = Either[int, string]{}
-)
+func _[T any](v Option[T]) { var _ typeinfo.Shaped = v }
+
+func _[L, R any](v Either[L, R]) { var _ typeinfo.Shaped = v }

@@ -18,7 +18,7 @@ func (T1[A]) TypeShape() string { return "tuple" }
 // String returns the tuple as Flink prints it, "(a,b)".
 func (t T1[A]) String() string { return typeinfo.Text(t) }
 
-var _ typeinfo.Shaped = T1[int]{}
+func _[A any](v T1[A]) { var _ typeinfo.Shaped = v }
 
 // T2 is a tuple of two values, Flink's Tuple2.
 type T2[A, B any] struct {
@@ -37,7 +37,7 @@ func (T2[A, B]) TypeShape() string { return "tuple" }
 // String returns the tuple as Flink prints it, "(a,b)".
 func (t T2[A, B]) String() string { return typeinfo.Text(t) }
 
-var _ typeinfo.Shaped = T2[int, int]{}
+func _[A, B any](v T2[A, B]) { var _ typeinfo.Shaped = v }
 
 // T3 is a tuple of three values, Flink's Tuple3.
 type T3[A, B, C any] struct {
@@ -57,7 +57,7 @@ func (T3[A, B, C]) TypeShape() string { return "tuple" }
 // String returns the tuple as Flink prints it, "(a,b)".
 func (t T3[A, B, C]) String() string { return typeinfo.Text(t) }
 
-var _ typeinfo.Shaped = T3[int, int, int]{}
+func _[A, B, C any](v T3[A, B, C]) { var _ typeinfo.Shaped = v }
 
 // T4 is a tuple of four values, Flink's Tuple4.
 type T4[A, B, C, D any] struct {
@@ -78,7 +78,7 @@ func (T4[A, B, C, D]) TypeShape() string { return "tuple" }
 // String returns the tuple as Flink prints it, "(a,b)".
 func (t T4[A, B, C, D]) String() string { return typeinfo.Text(t) }
 
-var _ typeinfo.Shaped = T4[int, int, int, int]{}
+func _[A, B, C, D any](v T4[A, B, C, D]) { var _ typeinfo.Shaped = v }
 
 // T5 is a tuple of five values, Flink's Tuple5.
 type T5[A, B, C, D, E any] struct {
@@ -100,7 +100,7 @@ func (T5[A, B, C, D, E]) TypeShape() string { return "tuple" }
 // String returns the tuple as Flink prints it, "(a,b)".
 func (t T5[A, B, C, D, E]) String() string { return typeinfo.Text(t) }
 
-var _ typeinfo.Shaped = T5[int, int, int, int, int]{}
+func _[A, B, C, D, E any](v T5[A, B, C, D, E]) { var _ typeinfo.Shaped = v }
 
 // T6 is a tuple of six values, Flink's Tuple6.
 type T6[A, B, C, D, E, F any] struct {
@@ -123,7 +123,7 @@ func (T6[A, B, C, D, E, F]) TypeShape() string { return "tuple" }
 // String returns the tuple as Flink prints it, "(a,b)".
 func (t T6[A, B, C, D, E, F]) String() string { return typeinfo.Text(t) }
 
-var _ typeinfo.Shaped = T6[int, int, int, int, int, int]{}
+func _[A, B, C, D, E, F any](v T6[A, B, C, D, E, F]) { var _ typeinfo.Shaped = v }
 
 // T7 is a tuple of seven values, Flink's Tuple7.
 type T7[A, B, C, D, E, F, G any] struct {
@@ -149,7 +149,7 @@ func (T7[A, B, C, D, E, F, G]) TypeShape() string { return "tuple" }
 // String returns the tuple as Flink prints it, "(a,b)".
 func (t T7[A, B, C, D, E, F, G]) String() string { return typeinfo.Text(t) }
 
-var _ typeinfo.Shaped = T7[int, int, int, int, int, int, int]{}
+func _[A, B, C, D, E, F, G any](v T7[A, B, C, D, E, F, G]) { var _ typeinfo.Shaped = v }
 
 // T8 is a tuple of eight values, Flink's Tuple8.
 type T8[A, B, C, D, E, F, G, H any] struct {
@@ -177,4 +177,4 @@ func (T8[A, B, C, D, E, F, G, H]) TypeShape() string { return "tuple" }
 // String returns the tuple as Flink prints it, "(a,b)".
 func (t T8[A, B, C, D, E, F, G, H]) String() string { return typeinfo.Text(t) }
 
-var _ typeinfo.Shaped = T8[int, int, int, int, int, int, int, int]{}
+func _[A, B, C, D, E, F, G, H any](v T8[A, B, C, D, E, F, G, H]) { var _ typeinfo.Shaped = v }

@@ -13,8 +13,9 @@ type Decoder[T any] interface {
 	Decode(src []byte, v *T) (rest []byte, err error)
 }
 
-var _ Decoder[int] = (*Type[int])(nil)
-var _ Decoder[int] = (*migration[int])(nil)
+func _[T any](v *Type[T]) { var _ Decoder[T] = v }
+
+func _[T any](v *migration[T]) { var _ Decoder[T] = v }
 
 // Migrate returns a Decoder for values that were written under the schema old: fields of structs
 // that old does not have become zero, fields that T does not have are skipped, and the order of

@@ -33,11 +33,11 @@ type Grid[T any] struct {
 	event               bool
 }
 
-var (
-	_ Assigner[int, Time] = Grid[int]{}
-	_ Aligned             = Grid[int]{}
-	_ Validator           = Grid[int]{}
-)
+func _[T any](v Grid[T]) {
+	var _ Assigner[T, Time] = v
+	var _ Aligned = v
+	var _ Validator = v
+}
 
 // TumblingEventTime assigns records to windows of the given size by their timestamps.
 func TumblingEventTime[T any](size time.Duration) Grid[T] {

@@ -14,11 +14,11 @@ type Sessions[T any] struct {
 	event   bool
 }
 
-var (
-	_ Assigner[int, Time] = Sessions[int]{}
-	_ Merging[Time]       = Sessions[int]{}
-	_ Validator           = Sessions[int]{}
-)
+func _[T any](v Sessions[T]) {
+	var _ Assigner[T, Time] = v
+	var _ Merging[Time] = v
+	var _ Validator = v
+}
 
 // EventTimeSessions are sessions that end when no record came for gap by the records' timestamps.
 func EventTimeSessions[T any](gap time.Duration) Sessions[T] {
@@ -128,7 +128,7 @@ func compareTime(a, b Time) int {
 // its own only.
 type Globals[T any] struct{}
 
-var _ Assigner[int, Global] = Globals[int]{}
+func _[T any](v Globals[T]) { var _ Assigner[T, Global] = v }
 
 // GlobalWindows returns the assigner of the global window.
 func GlobalWindows[T any]() Globals[T] { return Globals[T]{} }

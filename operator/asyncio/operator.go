@@ -55,13 +55,13 @@ type outcome[In, Out any] struct {
 	err     error
 }
 
-var (
-	_ operator.Operator    = (*async[int, int])(nil)
-	_ stream.Receiver[int] = (*async[int, int])(nil)
-	_ operator.Throttled   = (*async[int, int])(nil)
-	_ operator.Drainer     = (*async[int, int])(nil)
-	_ operator.Snapshotter = (*async[int, int])(nil)
-)
+func _[In, Out any](v *async[In, Out]) {
+	var _ operator.Operator = v
+	var _ stream.Receiver[In] = v
+	var _ operator.Throttled = v
+	var _ operator.Drainer = v
+	var _ operator.Snapshotter = v
+}
 
 func newAsync[In, Out any](o Options[Out], ordered bool, life process.Lifecycle,
 	f AsyncFunction[In, Out],

@@ -142,14 +142,14 @@ type intervalJoin[K, L, R, Out any] struct {
 	out         *operator.Emitter[Out]
 }
 
-var (
-	_ process.KeyedCoProcessFunction[int, int, int, int] = (*intervalJoin[int, int, int, int])(nil)
-	_ process.TimerFunction[int, int]                    = (*intervalJoin[int, int, int, int])(nil)
-	_ process.Opener                                     = (*intervalJoin[int, int, int, int])(nil)
-	_ io.Closer                                          = (*intervalJoin[int, int, int, int])(nil)
-	_ operator.Snapshotter                               = (*intervalJoin[int, int, int, int])(nil)
-	_ operator.CheckpointListener                        = (*intervalJoin[int, int, int, int])(nil)
-)
+func _[K, L, R, Out any](v *intervalJoin[K, L, R, Out]) {
+	var _ process.KeyedCoProcessFunction[K, L, R, Out] = v
+	var _ process.TimerFunction[K, Out] = v
+	var _ process.Opener = v
+	var _ io.Closer = v
+	var _ operator.Snapshotter = v
+	var _ operator.CheckpointListener = v
+}
 
 // Open opens the buffers and the user's function.
 func (j *intervalJoin[K, L, R, Out]) Open(ctx *process.FunctionContext) error {

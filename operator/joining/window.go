@@ -6,7 +6,6 @@ import (
 
 	"goflink/core/failure"
 	"goflink/core/tuple"
-	"goflink/core/window"
 	"goflink/operator"
 	"goflink/operator/process"
 	"goflink/operator/windowing"
@@ -101,10 +100,10 @@ type clearingCoGroup[K any, W windowing.Window, L, R, Out any] struct {
 	windowing.Clearer[K, W]
 }
 
-var (
-	_ windowing.Opener = (*coGroup[int, window.Time, int, int, int])(nil)
-	_ windowing.Closer = (*coGroup[int, window.Time, int, int, int])(nil)
-)
+func _[K any, W windowing.Window, L, R, Out any](v *coGroup[K, W, L, R, Out]) {
+	var _ windowing.Opener = v
+	var _ windowing.Closer = v
+}
 
 // Open opens the user's function.
 func (f *coGroup[K, W, L, R, Out]) Open(o *windowing.OpenContext) error {

@@ -68,7 +68,7 @@ type Output[T any] struct {
 	Format func(v T) string
 }
 
-var _ AnyOutput = Output[int]{}
+func _[T any](v Output[T]) { var _ AnyOutput = v }
 
 func (o Output[T]) tag() string { return o.Tag }
 
@@ -99,7 +99,7 @@ type collector[T any] struct {
 	any  bool
 }
 
-var _ stream.Receiver[int] = (*collector[int])(nil)
+func _[T any](v *collector[T]) { var _ stream.Receiver[T] = v }
 
 func (c *collector[T]) event(kind EventKind) Event {
 	return Event{Kind: kind, Tag: c.o.Tag, Subtask: c.subtask, Watermark: c.watermark}

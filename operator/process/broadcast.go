@@ -166,7 +166,7 @@ type broadcastOp[In, B, Out any] struct {
 	out      *operator.Emitter[Out]
 }
 
-var _ operator.Operator = (*broadcastOp[int, int, int])(nil)
+func _[In, B, Out any](v *broadcastOp[In, B, Out]) { var _ operator.Operator = v }
 
 // Open opens the output, the broadcast states and the function.
 func (o *broadcastOp[In, B, Out]) Open(rt operator.Runtime) (err error) {

@@ -135,7 +135,7 @@ type coOp[In1, In2, Out any] struct {
 	context Context
 }
 
-var _ operator.Operator = (*coOp[int, int, int])(nil)
+func _[In1, In2, Out any](v *coOp[In1, In2, Out]) { var _ operator.Operator = v }
 
 // Open opens the output, the keyed state and the function.
 func (o *coOp[In1, In2, Out]) Open(rt operator.Runtime) (err error) {

@@ -48,7 +48,7 @@ type keyedCoOp[K, In1, In2, Out any] struct {
 	call2  func(v In2, timestamp int64) error
 }
 
-var _ operator.Operator = (*keyedCoOp[int, int, int, int])(nil)
+func _[K, In1, In2, Out any](v *keyedCoOp[K, In1, In2, Out]) { var _ operator.Operator = v }
 
 // Open opens state, timers and the function.
 func (o *keyedCoOp[K, In1, In2, Out]) Open(rt operator.Runtime) error {

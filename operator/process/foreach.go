@@ -18,7 +18,7 @@ type forEachOp[T any] struct {
 	f func(T)
 }
 
-var _ operator.Operator = (*forEachOp[int])(nil)
+func _[T any](v *forEachOp[T]) { var _ operator.Operator = v }
 
 func (o *forEachOp[T]) Open(operator.Runtime) error { return nil }
 func (o *forEachOp[T]) Input(int) any               { return o }

@@ -34,7 +34,7 @@ type processOp[In, Out any] struct {
 	context Context
 }
 
-var _ inOperator[int] = (*processOp[int, int])(nil)
+func _[In, Out any](v *processOp[In, Out]) { var _ inOperator[In] = v }
 
 func (o *processOp[In, Out]) Input(int) any { return o }
 

@@ -29,7 +29,7 @@ type batchKeys[T any] interface {
 	Read(b *stream.Batch[T]) (hashes []uint64, keys [][]byte)
 }
 
-var _ Keying[int] = KeyBy[int, string]{}
+func _[T, K any](v KeyBy[T, K]) { var _ Keying[T] = v }
 
 // check reports what is missing.
 func (k KeyBy[T, K]) check() error {

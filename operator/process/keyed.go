@@ -18,7 +18,7 @@ type KeyedContext[K any] struct {
 	service *TimerService
 }
 
-var _ Outputs = (*KeyedContext[int])(nil)
+func _[K any](v *KeyedContext[K]) { var _ Outputs = v }
 
 // TimerService sets timers for the current key.
 func (c *KeyedContext[K]) TimerService() *TimerService { return c.service }
@@ -191,7 +191,7 @@ type keyedProcessOp[K, In, Out any] struct {
 	call  func(v In, timestamp int64) error
 }
 
-var _ inOperator[int] = (*keyedProcessOp[int, int, int])(nil)
+func _[K, In, Out any](v *keyedProcessOp[K, In, Out]) { var _ inOperator[In] = v }
 
 func (o *keyedProcessOp[K, In, Out]) Input(int) any { return o }
 

@@ -36,12 +36,14 @@ type BroadcastTimerContext[K any] struct {
 
 func (c *BroadcastTimerContext[K]) readBroadcasts() *broadcasts { return c.states }
 
-var (
-	_ BroadcastReader = (*KeyedReadOnlyContext[int])(nil)
-	_ BroadcastWriter = (*KeyedBroadcastContext[int])(nil)
-	_ BroadcastReader = (*BroadcastTimerContext[int])(nil)
-	_ Outputs         = (*BroadcastTimerContext[int])(nil)
-)
+func _[K any](v *KeyedReadOnlyContext[K]) { var _ BroadcastReader = v }
+
+func _[K any](v *KeyedBroadcastContext[K]) { var _ BroadcastWriter = v }
+
+func _[K any](v *BroadcastTimerContext[K]) {
+	var _ BroadcastReader = v
+	var _ Outputs = v
+}
 
 // KeyedBroadcastProcessFunction handles a keyed stream with the help of a broadcast one (R63). If
 // it sets timers it is a BroadcastTimerFunction.
@@ -95,7 +97,7 @@ type keyedBroadcastOp[K, In, B, Out any] struct {
 	call     func(v In, timestamp int64) error
 }
 
-var _ operator.Operator = (*keyedBroadcastOp[int, int, int, int])(nil)
+func _[K, In, B, Out any](v *keyedBroadcastOp[K, In, B, Out]) { var _ operator.Operator = v }
 
 // takeTimers lets the function take timers if it wants to.
 func (o *keyedBroadcastOp[K, In, B, Out]) takeTimers(user any) error {

@@ -77,7 +77,7 @@ type projectOp[T, Out any] struct {
 	b      stream.Batch[Out]
 }
 
-var _ inOperator[int] = (*projectOp[int, int])(nil)
+func _[T, Out any](v *projectOp[T, Out]) { var _ inOperator[T] = v }
 
 // Open finds the output.
 func (o *projectOp[T, Out]) Open(rt operator.Runtime) error { return o.open(rt) }

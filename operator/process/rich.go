@@ -70,7 +70,7 @@ type richMapOp[In, Out any] struct {
 	b stream.Batch[Out]
 }
 
-var _ inOperator[int] = (*richMapOp[int, int])(nil)
+func _[In, Out any](v *richMapOp[In, Out]) { var _ inOperator[In] = v }
 
 func (o *richMapOp[In, Out]) Input(int) any { return o }
 
@@ -109,7 +109,7 @@ type richFlatMapOp[In, Out any] struct {
 	f FlatMapFunction[In, Out]
 }
 
-var _ inOperator[int] = (*richFlatMapOp[int, int])(nil)
+func _[In, Out any](v *richFlatMapOp[In, Out]) { var _ inOperator[In] = v }
 
 func (o *richFlatMapOp[In, Out]) Input(int) any { return o }
 
@@ -141,7 +141,7 @@ type richFilterOp[T any] struct {
 	f FilterFunction[T]
 }
 
-var _ inOperator[int] = (*richFilterOp[int])(nil)
+func _[T any](v *richFilterOp[T]) { var _ inOperator[T] = v }
 
 func (o *richFilterOp[T]) Input(int) any { return o }
 

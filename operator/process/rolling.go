@@ -118,7 +118,7 @@ type rollingOp[In, K, S, Out any] struct {
 	b      stream.Batch[Out]
 }
 
-var _ inOperator[int] = (*rollingOp[int, int, int, int])(nil)
+func _[In, K, S, Out any](v *rollingOp[In, K, S, Out]) { var _ inOperator[In] = v }
 
 // Open opens the state.
 func (o *rollingOp[In, K, S, Out]) Open(rt operator.Runtime) (err error) {

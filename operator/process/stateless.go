@@ -41,7 +41,7 @@ type mapOp[In, Out any] struct {
 	b stream.Batch[Out]
 }
 
-var _ operator.Operator = (*mapOp[int, int])(nil)
+func _[In, Out any](v *mapOp[In, Out]) { var _ operator.Operator = v }
 
 func (m *mapOp[In, Out]) Open(rt operator.Runtime) error { return m.open(rt) }
 func (m *mapOp[In, Out]) Input(int) any                  { return m }
@@ -72,7 +72,7 @@ type filterOp[T any] struct {
 	b stream.Batch[T]
 }
 
-var _ operator.Operator = (*filterOp[int])(nil)
+func _[T any](v *filterOp[T]) { var _ operator.Operator = v }
 
 func (o *filterOp[T]) Open(rt operator.Runtime) error { return o.open(rt) }
 func (o *filterOp[T]) Input(int) any                  { return o }
@@ -129,7 +129,7 @@ type flatMapOp[In, Out any] struct {
 	out *operator.Emitter[Out]
 }
 
-var _ operator.Operator = (*flatMapOp[int, int])(nil)
+func _[In, Out any](v *flatMapOp[In, Out]) { var _ operator.Operator = v }
 
 func (o *flatMapOp[In, Out]) Open(rt operator.Runtime) (err error) {
 	if err = o.open(rt); err != nil {

@@ -27,7 +27,7 @@ type Port[T any] struct {
 	Take   func(b *stream.Batch[T]) error
 }
 
-var _ stream.Receiver[int] = (*Port[int])(nil)
+func _[T any](v *Port[T]) { var _ stream.Receiver[T] = v }
 
 // Batch hands b to Take.
 func (p *Port[T]) Batch(b *stream.Batch[T]) error { return p.Take(b) }

@@ -81,10 +81,10 @@ type watermarkOp[T any] struct {
 	b     stream.Batch[T]
 }
 
-var (
-	_ inOperator[int]           = (*watermarkOp[int])(nil)
-	_ eventtime.WatermarkOutput = (*watermarkOp[int])(nil)
-)
+func _[T any](v *watermarkOp[T]) {
+	var _ inOperator[T] = v
+	var _ eventtime.WatermarkOutput = v
+}
 
 func (o *watermarkOp[T]) Input(int) any { return o }
 

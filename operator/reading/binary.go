@@ -25,7 +25,7 @@ type BinaryFile[T any] struct {
 	Type *typeinfo.Type[T]
 }
 
-var _ source.Source[int] = BinaryFile[int]{}
+func _[T any](v BinaryFile[T]) { var _ source.Source[T] = v }
 
 // Bounded is true.
 func (BinaryFile[T]) Bounded() bool { return true }

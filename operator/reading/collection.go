@@ -26,7 +26,7 @@ type Collection[T any] struct {
 	blocks [][]byte
 }
 
-var _ source.Source[int] = (*Collection[int])(nil)
+func _[T any](v *Collection[T]) { var _ source.Source[T] = v }
 
 // EncodeCollection encodes values for NewCollection: their number, then blocks of them, each with
 // its length before it.

@@ -52,7 +52,7 @@ type assignment struct {
 	splits []source.Split
 }
 
-var _ operator.Coordinator = (*coordinator[int])(nil)
+func _[T any](v *coordinator[T]) { var _ operator.Coordinator = v }
 
 func (c *coordinator[T]) reader(subtask int) *readerState {
 	r := c.readers[subtask]
@@ -242,7 +242,7 @@ type enumeratorContext[T any] struct {
 	over   bool
 }
 
-var _ source.EnumeratorContext = (*enumeratorContext[int])(nil)
+func _[T any](v *enumeratorContext[T]) { var _ source.EnumeratorContext = v }
 
 var errOver = errors.New("the enumerator has been closed")
 

@@ -38,7 +38,7 @@ type Generator[T any] struct {
 // MaxGeneratorLanes bounds Generator.Lanes.
 const MaxGeneratorLanes = 1 << 15
 
-var _ source.Source[int] = Generator[int]{}
+func _[T any](v Generator[T]) { var _ source.Source[T] = v }
 
 // Check says what is wrong with the generator.
 func (g Generator[T]) Check() error {

@@ -16,7 +16,7 @@ type Sequence[T any] struct {
 	Value       func(n int64) T
 }
 
-var _ source.Source[int64] = Sequence[int64]{}
+func _[T any](v Sequence[T]) { var _ source.Source[T] = v }
 
 // Bounded is true.
 func (Sequence[T]) Bounded() bool { return true }

@@ -37,12 +37,12 @@ type sourceOp[T any] struct {
 	b        stream.Batch[T]
 }
 
-var (
-	_ operator.Source             = (*sourceOp[int])(nil)
-	_ operator.Snapshotter        = (*sourceOp[int])(nil)
-	_ operator.CoordinatorClient  = (*sourceOp[int])(nil)
-	_ operator.CheckpointListener = (*sourceOp[int])(nil)
-)
+func _[T any](v *sourceOp[T]) {
+	var _ operator.Source = v
+	var _ operator.Snapshotter = v
+	var _ operator.CoordinatorClient = v
+	var _ operator.CheckpointListener = v
+}
 
 func (s *sourceOp[T]) Open(rt operator.Runtime) (err error) {
 	s.rt = rt
@@ -195,7 +195,7 @@ func (s *sourceOp[T]) Close() error {
 
 type readerContext[T any] struct{ s *sourceOp[T] }
 
-var _ source.ReaderContext = readerContext[int]{}
+func _[T any](v readerContext[T]) { var _ source.ReaderContext = v }
 
 func (x readerContext[T]) Subtask() int     { return x.s.rt.Info().Subtask }
 func (x readerContext[T]) Parallelism() int { return x.s.rt.Info().Parallelism }

@@ -15,7 +15,7 @@ import (
 // Type is the operator.OutputType of records of type T.
 type Type[T any] struct{ *stream.Type[T] }
 
-var _ operator.OutputType = (*Type[int])(nil)
+func _[T any](v *Type[T]) { var _ operator.OutputType = v }
 
 // NewType returns the output type of records that info describes.
 func NewType[T any](info *typeinfo.Type[T]) *Type[T] {

@@ -18,7 +18,9 @@ type alignedOp[T, K any, W Window, Acc, R, Out any] struct {
 	clean  func(hash uint64, key []byte, p *Acc) (bool, error)
 }
 
-var _ operator.Snapshotter = (*alignedOp[int, int, timeWindow, int, int, int])(nil)
+func _[T, K any, W Window, Acc, R, Out any](v *alignedOp[T, K, W, Acc, R, Out]) {
+	var _ operator.Snapshotter = v
+}
 
 func newAligned[T, K any, W Window, Acc, R, Out any](p *plan[T, K, W, Acc, R, Out],
 	fn Function[K, W, R, Out],

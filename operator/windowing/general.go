@@ -39,7 +39,9 @@ type generalOp[T, K any, W Window, Acc, R, Out any] struct {
 	onEventTimer, onClockTimer func(t statebackend.Timer) error
 }
 
-var _ operator.Snapshotter = (*generalOp[int, int, timeWindow, int, int, int])(nil)
+func _[T, K any, W Window, Acc, R, Out any](v *generalOp[T, K, W, Acc, R, Out]) {
+	var _ operator.Snapshotter = v
+}
 
 func newGeneral[T, K any, W Window, Acc, R, Out any](p *plan[T, K, W, Acc, R, Out],
 	fn Function[K, W, R, Out],

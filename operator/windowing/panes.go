@@ -32,7 +32,9 @@ type panesOp[T, K any, W Window, Acc, R, Out any] struct {
 	single *ring[T, Acc, R]
 }
 
-var _ operator.Snapshotter = (*panesOp[int, int, timeWindow, int, int, int])(nil)
+func _[T, K any, W Window, Acc, R, Out any](v *panesOp[T, K, W, Acc, R, Out]) {
+	var _ operator.Snapshotter = v
+}
 
 func newPanes[T, K any, W Window, Acc, R, Out any](p *plan[T, K, W, Acc, R, Out],
 	fn Function[K, W, R, Out],

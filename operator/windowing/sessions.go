@@ -63,7 +63,9 @@ type dueTimer struct {
 	at int64
 }
 
-var _ operator.Snapshotter = (*sessionsOp[int, int, timeWindow, int, int, int])(nil)
+func _[T, K any, W Window, Acc, R, Out any](v *sessionsOp[T, K, W, Acc, R, Out]) {
+	var _ operator.Snapshotter = v
+}
 
 func newSessions[T, K any, W Window, Acc, R, Out any](p *plan[T, K, W, Acc, R, Out],
 	fn Function[K, W, R, Out],

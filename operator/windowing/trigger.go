@@ -18,7 +18,9 @@ type triggerContext[T, K any, W Window, Acc, R, Out any] struct {
 	name   []byte
 }
 
-var _ window.TriggerContext = (*triggerContext[int, int, timeWindow, int, int, int])(nil)
+func _[T, K any, W Window, Acc, R, Out any](v *triggerContext[T, K, W, Acc, R, Out]) {
+	var _ window.TriggerContext = v
+}
 
 // The names of the states that triggers have.
 const (

@@ -73,14 +73,14 @@ var (
 	collectFirst = state.ListOf[uint64]("first")
 )
 
-var (
-	_ operator.Operator           = (*collectOp[int])(nil)
-	_ operator.Snapshotter        = (*collectOp[int])(nil)
-	_ operator.CheckpointListener = (*collectOp[int])(nil)
-	_ operator.FinalCheckpointer  = (*collectOp[int])(nil)
-	_ operator.CoordinatorClient  = (*collectOp[int])(nil)
-	_ operator.Throttled          = (*collectOp[int])(nil)
-)
+func _[T any](v *collectOp[T]) {
+	var _ operator.Operator = v
+	var _ operator.Snapshotter = v
+	var _ operator.CheckpointListener = v
+	var _ operator.FinalCheckpointer = v
+	var _ operator.CoordinatorClient = v
+	var _ operator.Throttled = v
+}
 
 func (o *collectOp[T]) Open(rt operator.Runtime) (err error) {
 	o.rt = rt

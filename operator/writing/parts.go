@@ -58,7 +58,7 @@ type part struct {
 	used   int64
 }
 
-var _ sink.TwoPhase[int, *Parts] = (*fileSink[int])(nil)
+func _[T any](v *fileSink[T]) { var _ sink.TwoPhase[T, *Parts] = v }
 
 // wrap names the sink, and what can be done about a full disk.
 func (s *fileSink[T]) wrap(err error) error {

@@ -46,7 +46,7 @@ type printOp[T any] struct {
 	line       []byte
 }
 
-var _ operator.Operator = (*printOp[int])(nil)
+func _[T any](v *printOp[T]) { var _ operator.Operator = v }
 
 func (o *printOp[T]) Open(rt operator.Runtime) error {
 	info := rt.Info()

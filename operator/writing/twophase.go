@@ -76,14 +76,14 @@ type preCommitted struct {
 // subtasks that fall to it.
 var transactionState = state.ListOf[preCommitted]("transactions")
 
-var (
-	_ operator.Operator           = (*twoPhaseOp[int, int])(nil)
-	_ operator.Snapshotter        = (*twoPhaseOp[int, int])(nil)
-	_ operator.CheckpointListener = (*twoPhaseOp[int, int])(nil)
-	_ operator.FinalCheckpointer  = (*twoPhaseOp[int, int])(nil)
-	_ operator.Lingerer           = (*twoPhaseOp[int, int])(nil)
-	_ operator.Throttled          = (*twoPhaseOp[int, int])(nil)
-)
+func _[T, Txn any](v *twoPhaseOp[T, Txn]) {
+	var _ operator.Operator = v
+	var _ operator.Snapshotter = v
+	var _ operator.CheckpointListener = v
+	var _ operator.FinalCheckpointer = v
+	var _ operator.Lingerer = v
+	var _ operator.Throttled = v
+}
 
 // commitMeters are the operator's metrics, under Flink's names.
 type commitMeters struct {

@@ -25,10 +25,10 @@ type sinkOp[T any] struct {
 	w   sink.Writer[T]
 }
 
-var (
-	_ operator.Operator    = (*sinkOp[int])(nil)
-	_ operator.Snapshotter = (*sinkOp[int])(nil)
-)
+func _[T any](v *sinkOp[T]) {
+	var _ operator.Operator = v
+	var _ operator.Snapshotter = v
+}
 
 func (o *sinkOp[T]) Open(rt operator.Runtime) (err error) {
 	o.rt = rt
@@ -67,7 +67,7 @@ func Discard[T any]() operator.Factory {
 
 type discardOp[T any] struct{ operator.Discard[T] }
 
-var _ operator.Operator = discardOp[int]{}
+func _[T any](v discardOp[T]) { var _ operator.Operator = v }
 
 func (discardOp[T]) Open(operator.Runtime) error { return nil }
 func (o discardOp[T]) Input(int) any             { return o }
