@@ -11,7 +11,8 @@
 //	}
 //
 // What keeps the element type is a method (s.Filter), what changes it a function (Map(s, f)): Go
-// methods have no type parameters.
+// methods have no type parameters. Larger things are functions too (WriteText(s, path)): methods are
+// compiled for each type of records, functions where they are used.
 //
 // A plain function that is handed to a transformation must be pure: it may be called by several
 // subtasks at once. What has state of its own, or opens and closes something, is handed over as a

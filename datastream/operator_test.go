@@ -190,7 +190,7 @@ func (mean) Merge(a, b sums) sums     { return sums{a.N + b.N, a.Sum + b.Sum} }
 func TestSplitSelect(t *testing.T) {
 	var even, odd, both, none *results[int]
 	execute(t, func(env *datastream.Environment) {
-		split := elements(env, 0, 1, 2, 3, 4).Split(func(n int) []string {
+		split := datastream.Split(elements(env, 0, 1, 2, 3, 4), func(n int) []string {
 			if n%2 == 0 {
 				return []string{"even", "all"}
 			}

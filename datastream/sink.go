@@ -60,7 +60,9 @@ func (s *Stream[T]) Discard() *Sink { return addSink(s, "Discard", writing.Disca
 
 // SinkTo ends the stream in a sink. Its records take effect at least once; if writing one again does no
 // harm, exactly once (R97).
-func (s *Stream[T]) SinkTo(to sink.Sink[T]) *Sink { return addSink(s, "Writer", writing.Sink(to)) }
+func SinkTo[T any](s *Stream[T], to sink.Sink[T]) *Sink {
+	return addSink(s, "Writer", writing.Sink(to))
+}
 
 // SinkToTwoPhase ends a stream in a sink with transactions, which take effect exactly once, when
 // checkpoints are complete (R98–R102). create makes the sink, once per subtask and attempt.
@@ -90,12 +92,12 @@ func Named[T any](prefix, suffix string) FileOption[T] {
 // WriteText ends the stream in text files in the directory path: each record is a line, in Flink's
 // text form. Each record comes once: files appear when checkpoints are complete (R166), or without
 // checkpoints at the end of the stream; writing.File says more.
-func (s *Stream[T]) WriteText(path string, opts ...FileOption[T]) *Sink {
+func WriteText[T any](s *Stream[T], path string, opts ...FileOption[T]) *Sink {
 	return writeFiles(s, path, writing.Text[T](), opts)
 }
 
 // WriteBinary is WriteText with records as they are encoded; BinaryFile reads them.
-func (s *Stream[T]) WriteBinary(path string, opts ...FileOption[T]) *Sink {
+func WriteBinary[T any](s *Stream[T], path string, opts ...FileOption[T]) *Sink {
 	var format writing.FileFormat[T]
 	if s.typ != nil {
 		var err error

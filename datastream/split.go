@@ -33,7 +33,7 @@ func (x *selection) takes(names []string) bool {
 
 // Split gives each record the names that selector returns for it, any number of them; selector must
 // be pure.
-func (s *Stream[T]) Split(selector func(T) []string) *SplitStream[T] {
+func Split[T any](s *Stream[T], selector func(T) []string) *SplitStream[T] {
 	selects := new([]selection)
 	f := func() ProcessFunction[T, T] { return &splitFunction[T]{selector: selector, selects: selects} }
 	return &SplitStream[T]{selects: selects,

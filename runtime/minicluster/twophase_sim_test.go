@@ -252,7 +252,7 @@ func TestSimFiles(t *testing.T) {
 			numbers := datastream.Generate(env, x.n, 0, func(n int64) int64 { return n })
 			shaken := numbers.Rebalance().Filter(func(int64) bool { return true }).DisableChaining()
 			seen := datastream.RichMap(shaken.Rebalance(), func() *watch { return &watch{x: x} })
-			seen.WriteText("/out", datastream.Rolling[int64](roll, 0), datastream.InBuckets(
+			datastream.WriteText(seen, "/out", datastream.Rolling[int64](roll, 0), datastream.InBuckets(
 				writing.BucketBy(func(v int64) string { return fmt.Sprint("b=", v%buckets) })))
 		})
 		all := x.finished()
@@ -340,7 +340,8 @@ func testStopCommits(t *testing.T) {
 		}
 		return n
 	})
-	numbers.Rebalance().Filter(func(int64) bool { return true }).DisableChaining().WriteText("out")
+	datastream.WriteText(numbers.Rebalance().Filter(func(int64) bool { return true }).
+		DisableChaining(), "out")
 	if _, err := env.Execute("to be stopped"); !errors.Is(err, errSubmitted) {
 		t.Fatal(err)
 	}
