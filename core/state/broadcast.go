@@ -22,7 +22,7 @@ func OpenBroadcast[K, V any](o statebackend.Operator, d MapDescriptor[K, V]) (Ma
 	if err != nil {
 		return nil, fmt.Errorf("broadcast state %q: %w", d.name, err)
 	}
-	t, err := d.valueType()
+	t, err := orOf(d.typ)
 	if err != nil {
 		return nil, fmt.Errorf("broadcast state %q: %w", d.name, err)
 	}

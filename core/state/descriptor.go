@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"goflink/core/statebackend"
-	"goflink/core/statetable"
 	"goflink/core/typeinfo"
 )
 
@@ -40,39 +39,47 @@ type AggregatingDescriptor[In, Acc, Out any] struct {
 // MapDescriptor names and types a Map. K is what typeinfo.KeyOf takes.
 type MapDescriptor[K, V any] struct{ core[V] }
 
-// core is what all descriptors have.
+// core is what all descriptors have. What is done with it are functions: methods of a descriptor are
+// compiled for each V, also for states that never have a time to live.
 type core[V any] struct {
+	head
+	typ *typeinfo.Type[V]
+}
+
+// head is the part of a descriptor that does not depend on types.
+type head struct {
 	name string
-	typ  *typeinfo.Type[V]
 	ttl  TTL
 }
 
+func coreOf[V any](name string) core[V] { return core[V]{head: head{name: name}} }
+
 // ValueOf describes a Value. The name must be unique in its operator.
 func ValueOf[V any](name string) ValueDescriptor[V] {
-	return ValueDescriptor[V]{core[V]{name: name}}
+	return ValueDescriptor[V]{coreOf[V](name)}
 }
 
 // ListOf describes a List.
-func ListOf[V any](name string) ListDescriptor[V] { return ListDescriptor[V]{core[V]{name: name}} }
+func ListOf[V any](name string) ListDescriptor[V] { return ListDescriptor[V]{coreOf[V](name)} }
 
 // ReducingOf describes a Reducing whose values are merged by reduce, which must be pure.
 func ReducingOf[V any](name string, reduce func(a, b V) V) ReducingDescriptor[V] {
-	return ReducingDescriptor[V]{core[V]{name: name}, reduce}
+	return ReducingDescriptor[V]{coreOf[V](name), reduce}
 }
 
 // AggregatingOf describes an Aggregating.
 func AggregatingOf[In, Acc, Out any](name string, f AggregateFunction[In, Acc, Out],
 ) AggregatingDescriptor[In, Acc, Out] {
-	return AggregatingDescriptor[In, Acc, Out]{core[Acc]{name: name}, f}
+	return AggregatingDescriptor[In, Acc, Out]{coreOf[Acc](name), f}
 }
 
 // MapOf describes a Map.
 func MapOf[K, V any](name string) MapDescriptor[K, V] {
-	return MapDescriptor[K, V]{core[V]{name: name}}
+	return MapDescriptor[K, V]{coreOf[V](name)}
 }
 
 // Name is the state's name.
-func (c core[V]) Name() string { return c.name }
+func (h head) Name() string { return h.name }
 
 // WithType uses t for values instead of typeinfo.Of.
 func (d ValueDescriptor[V]) WithType(t *typeinfo.Type[V]) ValueDescriptor[V] {
@@ -129,91 +136,23 @@ func (d MapDescriptor[K, V]) WithTTL(ttl TTL) MapDescriptor[K, V] {
 	return d
 }
 
-// Spec describes the table of the state for operators that work on it directly, as a
-// statebackend.Table[V]. It does not know a time to live.
-func (d ValueDescriptor[V]) Spec() statebackend.TableSpec {
-	return statetable.NewSpec(d.name, KindValue, d.typ)
-}
-
-// Spec describes the table of the state, a statebackend.Table[[]V]: lists may be extended by append
-// through the pointer that Upsert returns, but not otherwise changed in place.
-func (d ListDescriptor[V]) Spec() statebackend.TableSpec {
-	t, err := typeinfo.Of[[]V]()
-	if err != nil {
-		return failed(d.name, KindList, err)
-	}
-	return statetable.NewCodecSpec(d.name, KindList, t.Snapshot(), listCodec[V]{t})
-}
-
-// Spec describes the table of the state, a statebackend.Table[V].
-func (d ReducingDescriptor[V]) Spec() statebackend.TableSpec {
-	return statetable.NewSpec(d.name, KindReducing, d.typ)
-}
-
-// Spec describes the table of the state, a statebackend.Table[Acc].
-func (d AggregatingDescriptor[In, Acc, Out]) Spec() statebackend.TableSpec {
-	return statetable.NewSpec(d.name, KindAggregating, d.typ)
-}
-
-// Spec describes the table of the state, a statebackend.MapTable[V]; map keys are the canonical
-// bytes of a typeinfo.Key[K].
-func (d MapDescriptor[K, V]) Spec() statebackend.TableSpec {
-	return d.mapSpec(func(t *typeinfo.Type[V], keys typeinfo.Snapshot) statebackend.TableSpec {
-		return statetable.NewMapSpec(d.name, KindMap, keys, t.Snapshot(), statetable.CodecOf(t))
-	})
-}
-
-// mapSpec calls f with the types of a map, or returns a spec that carries the error.
-func (d MapDescriptor[K, V]) mapSpec(
-	f func(t *typeinfo.Type[V], keys typeinfo.Snapshot) statebackend.TableSpec,
-) statebackend.TableSpec {
-	key, err := typeinfo.KeyOf[K]()
-	if err != nil {
-		return failed(d.name, KindMap, err)
-	}
-	t, err := d.valueType()
-	if err != nil {
-		return failed(d.name, KindMap, err)
-	}
-	return f(t, key.Snapshot())
-}
-
-// valueType is the type of values: the given one, or that of V.
-func (c core[V]) valueType() (*typeinfo.Type[V], error) {
-	if c.typ != nil {
-		return c.typ, nil
-	}
-	return typeinfo.Of[V]()
-}
-
 // failed is a spec that says why it is none when it is opened.
 func failed(name, kind string, err error) statebackend.TableSpec {
 	return statebackend.TableSpec{Name: name, Kind: kind, HeapTable: fmt.Errorf("state %q: %w",
 		name, err)}
 }
 
-// stampedSpec is the spec of values with a time to live.
-func (c core[V]) stampedSpec(kind string) statebackend.TableSpec {
-	t, err := c.valueType()
-	if err != nil {
-		return failed(c.name, kind, err)
-	}
-	spec := statetable.NewCodecSpec(c.name, kind, t.Snapshot(), stampedCodec[V]{t, c.ttl})
-	spec.Stamped = true
-	return spec
-}
-
 // check verifies what can be said before the state is opened.
-func (c core[V]) check() error {
+func (h head) check() error {
 	switch {
-	case c.name == "":
+	case h.name == "":
 		return errors.New("a state has no name; give each state of an operator a name of its own")
-	case c.ttl.After < 0:
-		return fmt.Errorf("state %q: the time to live is %v; it must not be negative", c.name,
-			c.ttl.After)
-	case c.ttl.Update > OnReadAndWrite || c.ttl.Visibility > ReturnExpiredIfNotCleanedUp:
+	case h.ttl.After < 0:
+		return fmt.Errorf("state %q: the time to live is %v; it must not be negative", h.name,
+			h.ttl.After)
+	case h.ttl.Update > OnReadAndWrite || h.ttl.Visibility > ReturnExpiredIfNotCleanedUp:
 		return fmt.Errorf("state %q: unknown update strategy or visibility of the time to live",
-			c.name)
+			h.name)
 	}
 	return nil
 }

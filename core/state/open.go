@@ -20,8 +20,8 @@ func OpenValue[V any](k statebackend.Keyed, d ValueDescriptor[V]) (InternalValue
 		}
 		return &ttlValue[V]{t}, nil
 	}
-	spec := d.Spec()
-	t, err := openTable[V](k, spec)
+	spec := statetable.NewSpec(d.name, KindValue, d.typ)
+	t, err := OpenTable[V](k, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -36,8 +36,8 @@ func OpenList[V any](k statebackend.Keyed, d ListDescriptor[V]) (InternalList[V]
 	if d.ttl.After > 0 {
 		return openTTLList(k, d)
 	}
-	spec := d.Spec()
-	t, err := openTable[[]V](k, spec)
+	spec := ListSpec[V](d.name)
+	t, err := OpenTable[[]V](k, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -61,8 +61,8 @@ func OpenReducing[V any](k statebackend.Keyed, d ReducingDescriptor[V]) (
 		}
 		return &ttlReducing[V]{t, d.reduce}, nil
 	}
-	spec := d.Spec()
-	t, err := openTable[V](k, spec)
+	spec := statetable.NewSpec(d.name, KindReducing, d.typ)
+	t, err := OpenTable[V](k, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -86,8 +86,8 @@ func OpenAggregating[In, Acc, Out any](k statebackend.Keyed,
 		}
 		return &ttlAggregating[In, Acc, Out]{t, d.aggregate}, nil
 	}
-	spec := d.Spec()
-	t, err := openTable[Acc](k, spec)
+	spec := statetable.NewSpec(d.name, KindAggregating, d.typ)
+	t, err := OpenTable[Acc](k, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -106,47 +106,12 @@ func OpenMap[K, V any](k statebackend.Keyed, d MapDescriptor[K, V]) (InternalMap
 	if d.ttl.After > 0 {
 		return openTTLMap(k, d, key)
 	}
-	spec := d.Spec()
-	t, err := openMapTable[V](k, spec)
+	spec := MapSpec[K](d.name, d.typ)
+	t, err := OpenMapTable[V](k, spec)
 	if err != nil {
 		return nil, err
 	}
 	return &mapState[K, V]{base: base{k, spec}, t: t, key: key}, nil
-}
-
-// openTable opens a table of values of type V.
-func openTable[V any](k statebackend.Keyed, spec statebackend.TableSpec) (
-	statebackend.Table[V], error,
-) {
-	opened, err := k.Open(spec)
-	if err != nil {
-		return nil, err
-	}
-	t, ok := opened.(statebackend.Table[V])
-	if !ok {
-		return nil, otherType[V](spec.Name, opened)
-	}
-	return t, nil
-}
-
-func openMapTable[V any](k statebackend.Keyed, spec statebackend.TableSpec) (
-	statebackend.MapTable[V], error,
-) {
-	opened, err := k.Open(spec)
-	if err != nil {
-		return nil, err
-	}
-	t, ok := opened.(statebackend.MapTable[V])
-	if !ok {
-		return nil, otherType[V](spec.Name, opened)
-	}
-	return t, nil
-}
-
-func otherType[V any](name string, opened any) error {
-	var v *V
-	return fmt.Errorf("state %q is open already as a %T, and cannot be one of %T; give one "+
-		"of the two states another name", name, opened, v)
 }
 
 func _[V any](v listCodec[V]) { var _ statetable.Codec[[]V] = v }

@@ -30,7 +30,7 @@ func openOperatorList[V any](o statebackend.Operator, d ListDescriptor[V],
 	if err := d.checkOperator(); err != nil {
 		return nil, err
 	}
-	t, err := d.valueType()
+	t, err := orOf(d.typ)
 	if err != nil {
 		return nil, fmt.Errorf("operator state %q: %w", d.name, err)
 	}
@@ -49,12 +49,12 @@ func openOperatorList[V any](o statebackend.Operator, d ListDescriptor[V],
 }
 
 // checkOperator is check for operator state.
-func (c core[V]) checkOperator() error {
-	if c.ttl.After != 0 {
+func (h head) checkOperator() error {
+	if h.ttl.After != 0 {
 		return fmt.Errorf("operator state %q has a time to live; only keyed state can have one",
-			c.name)
+			h.name)
 	}
-	return c.check()
+	return h.check()
 }
 
 // operatorList is an OperatorList. Elements are appended in place, also under a snapshot, which

@@ -99,8 +99,8 @@ func (s *sweeping) due() bool {
 
 // openExpiring opens the table of a state with a time to live.
 func openExpiring[V any](k statebackend.Keyed, c core[V], kind string) (expiring[V], error) {
-	spec := c.stampedSpec(kind)
-	t, err := openTable[stamped[V]](k, spec)
+	spec := stampedSpec(c, kind)
+	t, err := OpenTable[stamped[V]](k, spec)
 	return expiring[V]{base: base{k, spec}, t: t, ttl: c.ttl}, err
 }
 

@@ -104,7 +104,7 @@ func openTTLList[V any](k statebackend.Keyed, d ListDescriptor[V]) (InternalList
 	codec := stampedListCodec[V]{t, d.ttl}
 	spec := statetable.NewCodecSpec(d.name, KindList, t.Snapshot(), codec)
 	spec.Stamped = true
-	table, err := openTable[stampedList[V]](k, spec)
+	table, err := OpenTable[stampedList[V]](k, spec)
 	if err != nil {
 		return nil, err
 	}

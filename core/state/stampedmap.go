@@ -25,11 +25,11 @@ func _[K, V any](v *ttlMap[K, V]) { var _ InternalMap[K, V] = v }
 func openTTLMap[K, V any](k statebackend.Keyed, d MapDescriptor[K, V], key *typeinfo.Key[K]) (
 	InternalMap[K, V], error,
 ) {
-	spec := d.mapSpec(func(t *typeinfo.Type[V], keys typeinfo.Snapshot) statebackend.TableSpec {
-		return statetable.NewMapSpec(d.name, KindMap, keys, t.Snapshot(), stampedCodec[V]{t, d.ttl})
+	spec := mapSpec[K](d.name, d.typ, func(t *typeinfo.Type[V]) statetable.Codec[stamped[V]] {
+		return stampedCodec[V]{t, d.ttl}
 	})
 	spec.Stamped = true
-	t, err := openMapTable[stamped[V]](k, spec)
+	t, err := OpenMapTable[stamped[V]](k, spec)
 	if err != nil {
 		return nil, err
 	}

@@ -1,9 +1,6 @@
 package joining
 
 import (
-	"fmt"
-	"reflect"
-
 	"goflink/core/state"
 	"goflink/core/statebackend"
 	"goflink/core/statetable"
@@ -37,14 +34,9 @@ type buffer[T any] struct {
 
 // open opens the state behind the buffer.
 func (b *buffer[T]) open(k statebackend.Keyed) error {
-	opened, err := k.Open(state.MapOf[int64, bucket[T]](b.name).Spec())
+	table, err := state.OpenMapTable[bucket[T]](k, state.MapSpec[int64, bucket[T]](b.name, nil))
 	if err != nil {
 		return err
-	}
-	table, ok := opened.(statebackend.MapTable[bucket[T]])
-	if !ok {
-		return fmt.Errorf("state %q is a %T, not a table of %v", b.name, opened,
-			reflect.TypeFor[bucket[T]]())
 	}
 	b.table = table
 	b.first = func(mapKey []byte, _ *bucket[T]) (bool, error) {

@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"goflink/core/state"
+	"goflink/core/statetable"
 	"goflink/core/typeinfo"
 	"goflink/operator"
 )
@@ -141,7 +142,7 @@ func rollingField[T, K any](by KeyBy[T, K], info *typeinfo.Type[T],
 ) operator.Factory {
 	return operator.FactoryFunc(func() (operator.Operator, error) {
 		o := &rollingOp[T, K, T, T]{by: by}
-		o.spec = state.ReducingOf[T](rollingState, nil).WithType(info).Spec()
+		o.spec = statetable.NewSpec(rollingState, state.KindReducing, info)
 		o.update = update(o)
 		return o, nil
 	})

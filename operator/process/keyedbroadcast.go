@@ -1,7 +1,6 @@
 package process
 
 import (
-	"fmt"
 	"reflect"
 
 	"goflink/core/state"
@@ -165,9 +164,9 @@ func (o *keyedBroadcastOp[K, In, B, Out]) broadcastElements(b *stream.Batch[B]) 
 func ApplyToValues[K, V any](ctx *KeyedBroadcastContext[K], d state.ValueDescriptor[V],
 	f func(key K, s state.Value[V]) error,
 ) error {
-	return applyTo[K, V](ctx, d.Spec(), func(k statebackend.Keyed) (func(K) error, error) {
+	return applyTo[K, V](ctx, func(k statebackend.Keyed) (state.Internal, func(K) error, error) {
 		s, err := state.OpenValue(k, d)
-		return func(key K) error { return f(key, s) }, err
+		return s, func(key K) error { return f(key, s) }, err
 	})
 }
 
@@ -175,9 +174,9 @@ func ApplyToValues[K, V any](ctx *KeyedBroadcastContext[K], d state.ValueDescrip
 func ApplyToLists[K, V any](ctx *KeyedBroadcastContext[K], d state.ListDescriptor[V],
 	f func(key K, s state.List[V]) error,
 ) error {
-	return applyTo[K, []V](ctx, d.Spec(), func(k statebackend.Keyed) (func(K) error, error) {
+	return applyTo[K, []V](ctx, func(k statebackend.Keyed) (state.Internal, func(K) error, error) {
 		s, err := state.OpenList(k, d)
-		return func(key K) error { return f(key, s) }, err
+		return s, func(key K) error { return f(key, s) }, err
 	})
 }
 
@@ -185,9 +184,9 @@ func ApplyToLists[K, V any](ctx *KeyedBroadcastContext[K], d state.ListDescripto
 func ApplyToReducing[K, V any](ctx *KeyedBroadcastContext[K], d state.ReducingDescriptor[V],
 	f func(key K, s state.Reducing[V]) error,
 ) error {
-	return applyTo[K, V](ctx, d.Spec(), func(k statebackend.Keyed) (func(K) error, error) {
+	return applyTo[K, V](ctx, func(k statebackend.Keyed) (state.Internal, func(K) error, error) {
 		s, err := state.OpenReducing(k, d)
-		return func(key K) error { return f(key, s) }, err
+		return s, func(key K) error { return f(key, s) }, err
 	})
 }
 
@@ -195,26 +194,21 @@ func ApplyToReducing[K, V any](ctx *KeyedBroadcastContext[K], d state.ReducingDe
 func ApplyToAggregating[K, In, Acc, Out any](ctx *KeyedBroadcastContext[K],
 	d state.AggregatingDescriptor[In, Acc, Out], f func(key K, s state.Aggregating[In, Out]) error,
 ) error {
-	return applyTo[K, Acc](ctx, d.Spec(), func(k statebackend.Keyed) (func(K) error, error) {
+	return applyTo[K, Acc](ctx, func(k statebackend.Keyed) (state.Internal, func(K) error, error) {
 		s, err := state.OpenAggregating(k, d)
-		return func(key K) error { return f(key, s) }, err
+		return s, func(key K) error { return f(key, s) }, err
 	})
 }
 
 // applyTo visits the keys in a table whose values are V.
-func applyTo[K, V any](ctx *KeyedBroadcastContext[K], spec statebackend.TableSpec,
-	open func(k statebackend.Keyed) (visit func(key K) error, err error),
+func applyTo[K, V any](ctx *KeyedBroadcastContext[K],
+	open func(k statebackend.Keyed) (s state.Internal, visit func(key K) error, err error),
 ) error {
-	opened, err := ctx.keyed.Open(spec)
+	s, visit, err := open(ctx.keyed)
 	if err != nil {
 		return err
 	}
-	table, ok := opened.(statebackend.Table[V])
-	if !ok {
-		return fmt.Errorf("state %q is a %T, not a table of %v", spec.Name, opened,
-			reflect.TypeFor[V]())
-	}
-	visit, err := open(ctx.keyed)
+	table, err := state.OpenTable[V](ctx.keyed, s.Spec())
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"goflink/core/failure"
 	"goflink/core/state"
 	"goflink/core/statebackend"
+	"goflink/core/statetable"
 	"goflink/core/stream"
 	"goflink/core/typeinfo"
 	"goflink/operator"
@@ -26,7 +27,7 @@ func Reduce[T, K any](by KeyBy[T, K], info *typeinfo.Type[T], reduce func(a, b T
 			return nil, failure.New(failure.FailJob, failure.User, "reduce has no function")
 		}
 		o := &rollingOp[T, K, T, T]{by: by}
-		o.spec = state.ReducingOf(rollingState, reduce).WithType(info).Spec()
+		o.spec = statetable.NewSpec(rollingState, state.KindReducing, info)
 		o.update = func(i int, p *T, found bool) error {
 			if found {
 				*p = reduce(*p, o.values[i])
@@ -58,7 +59,7 @@ func RichReduce[T, K any](by KeyBy[T, K], info *typeinfo.Type[T],
 			err = by.check()
 		}
 		o := &rollingOp[T, K, T, T]{Lifecycle: base, by: by}
-		o.spec = state.ReducingOf[T](rollingState, nil).WithType(info).Spec()
+		o.spec = statetable.NewSpec(rollingState, state.KindReducing, info)
 		o.update = func(i int, p *T, found bool) error {
 			v := o.values[i]
 			if found {
@@ -85,7 +86,7 @@ func Aggregate[In, K, Acc, Out any](by KeyBy[In, K], acc *typeinfo.Type[Acc],
 			return nil, failure.New(failure.FailJob, failure.User, "aggregate has no function")
 		}
 		o := &rollingOp[In, K, Acc, Out]{by: by, modify: true}
-		o.spec = state.AggregatingOf(rollingState, f).WithType(acc).Spec()
+		o.spec = statetable.NewSpec(rollingState, state.KindAggregating, acc)
 		o.update = func(i int, p *Acc, found bool) error {
 			if !found {
 				*p = f.Create()

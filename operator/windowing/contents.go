@@ -1,7 +1,7 @@
 package windowing
 
 import (
-	"fmt"
+	"bytes"
 	"slices"
 
 	"goflink/core/state"
@@ -24,47 +24,31 @@ type contents[T any, W Window, R any] interface {
 
 // folded keeps an accumulator, or a list, per window (R49).
 type folded[T any, W Window, Acc, R any] struct {
-	fold    fold[T, Acc, R]
-	clone   func(Acc) Acc
-	table   statebackend.Table[Acc]
-	merging state.Merging
+	fold  fold[T, Acc, R]
+	clone func(Acc) Acc
+	table statebackend.Table[Acc]
 }
 
 func openFolded[T, K any, W Window, Acc, R, Out any](p *plan[T, K, W, Acc, R, Out],
 	k statebackend.Keyed,
 ) (contents[T, W, R], error) {
-	t, err := openTable[Acc](k, p.table(contentsName))
+	t, err := state.OpenTable[Acc](k, p.table(contentsName))
 	if err != nil {
 		return nil, err
 	}
-	m, err := p.openMerging(k)
-	if err != nil {
-		return nil, err
-	}
-	return &folded[T, W, Acc, R]{fold: p.fold, clone: p.clone, table: t, merging: m}, nil
+	return &folded[T, W, Acc, R]{fold: p.fold, clone: p.clone, table: t}, nil
 }
 
-func openTable[V any](k statebackend.Keyed, spec statebackend.TableSpec) (
-	statebackend.Table[V], error,
-) {
-	opened, err := k.Open(spec)
-	if err != nil {
-		return nil, err
+// change returns the accumulator of a window for change.
+func (c *folded[T, W, Acc, R]) change(ns []byte) (p *Acc, found bool, err error) {
+	if c.clone != nil {
+		return c.table.Modify(ns)
 	}
-	t, ok := opened.(statebackend.Table[V])
-	if !ok {
-		return nil, fmt.Errorf("state %q is a %T", spec.Name, opened)
-	}
-	return t, nil
+	return c.table.Upsert(ns)
 }
 
 func (c *folded[T, W, Acc, R]) add(ns []byte, v T, _ int64) (found bool, err error) {
-	var p *Acc
-	if c.clone != nil {
-		p, found, err = c.table.Modify(ns)
-	} else {
-		p, found, err = c.table.Upsert(ns)
-	}
+	p, found, err := c.change(ns)
 	if err != nil {
 		return false, err
 	}
@@ -77,7 +61,39 @@ func (c *folded[T, W, Acc, R]) add(ns []byte, v T, _ int64) (found bool, err err
 }
 
 func (c *folded[T, W, Acc, R]) merge(target []byte, sources [][]byte) error {
-	return c.merging.MergeNamespaces(target, sources)
+	for _, ns := range sources {
+		if bytes.Equal(ns, target) {
+			continue
+		}
+		if err := c.mergeOne(target, ns); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *folded[T, W, Acc, R]) mergeOne(target, ns []byte) error {
+	p, err := c.table.Find(ns)
+	if p == nil {
+		return err
+	}
+	// Merge may change both accumulators: the source must be detached from snapshots, too.
+	if p, _, err = c.change(ns); err != nil {
+		return err
+	}
+	acc := *p
+	if err := c.table.Delete(ns); err != nil {
+		return err
+	}
+	p, found, err := c.change(target)
+	if err != nil {
+		return err
+	}
+	if found {
+		acc = c.fold.merge(*p, acc)
+	}
+	*p = acc
+	return nil
 }
 
 func (c *folded[T, W, Acc, R]) clear(ns []byte) error { return c.table.Delete(ns) }
@@ -99,7 +115,6 @@ func (c *folded[T, W, Acc, R]) fire(ns []byte, _ W, _ window.EvictorContext,
 // evicted keeps all records of a window, for an evictor to choose from.
 type evicted[T any, W Window, R any] struct {
 	table   statebackend.Table[[]window.Element[T]]
-	merging state.Merging
 	evictor window.Evictor[T, W]
 	result  func([]window.Element[T]) R
 }
@@ -110,16 +125,11 @@ const elementsName = "window-elements"
 func openEvicted[T, K any, W Window, Acc, R, Out any](p *plan[T, K, W, Acc, R, Out],
 	k statebackend.Keyed,
 ) (contents[T, W, R], error) {
-	d := state.ListOf[window.Element[T]](elementsName)
-	t, err := openTable[[]window.Element[T]](k, d.Spec())
+	t, err := state.OpenTable[[]window.Element[T]](k, state.ListSpec[window.Element[T]](elementsName))
 	if err != nil {
 		return nil, err
 	}
-	m, err := state.OpenList(k, d)
-	if err != nil {
-		return nil, err
-	}
-	return &evicted[T, W, R]{table: t, merging: m, evictor: p.spec.Evictor, result: p.ofList}, nil
+	return &evicted[T, W, R]{table: t, evictor: p.spec.Evictor, result: p.ofList}, nil
 }
 
 func (c *evicted[T, W, R]) add(ns []byte, v T, timestamp int64) (found bool, err error) {
@@ -132,7 +142,27 @@ func (c *evicted[T, W, R]) add(ns []byte, v T, timestamp int64) (found bool, err
 }
 
 func (c *evicted[T, W, R]) merge(target []byte, sources [][]byte) error {
-	return c.merging.MergeNamespaces(target, sources)
+	for _, ns := range sources {
+		if bytes.Equal(ns, target) {
+			continue
+		}
+		p, err := c.table.Find(ns)
+		if err != nil {
+			return err
+		}
+		if p == nil {
+			continue
+		}
+		vs := *p
+		if err := c.table.Delete(ns); err != nil {
+			return err
+		}
+		if p, _, err = c.table.Upsert(target); err != nil {
+			return err
+		}
+		*p = append(*p, vs...)
+	}
+	return nil
 }
 
 func (c *evicted[T, W, R]) clear(ns []byte) error { return c.table.Delete(ns) }

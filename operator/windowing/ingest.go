@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"goflink/core/state"
 	"goflink/core/statebackend"
 	"goflink/core/stream"
 	"goflink/core/window"
@@ -75,7 +76,7 @@ func (o *ingest[T, K, W, Acc, R, Out]) init(p *plan[T, K, W, Acc, R, Out]) {
 
 // openTable opens the state of contents and finds the buckets in it.
 func (o *ingest[T, K, W, Acc, R, Out]) openTable(spec statebackend.TableSpec) error {
-	table, err := openTable[Acc](o.keyed, spec)
+	table, err := state.OpenTable[Acc](o.keyed, spec)
 	if err != nil {
 		return err
 	}

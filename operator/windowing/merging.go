@@ -6,6 +6,7 @@ import (
 
 	"goflink/core/state"
 	"goflink/core/statebackend"
+	"goflink/core/statetable"
 	"goflink/core/window"
 )
 
@@ -43,7 +44,8 @@ func openMerger[T, K any, W Window, Acc, R, Out any](o *generalOp[T, K, W, Acc, 
 		return nil, fmt.Errorf("the trigger %T does not work with windows that merge", o.trigger)
 	}
 	var err error
-	m.table, err = openTable[[]merged[W]](o.keyed, state.ValueOf[[]merged[W]](mergedName).Spec())
+	m.table, err = state.OpenTable[[]merged[W]](o.keyed,
+		statetable.NewSpec[[]merged[W]](mergedName, state.KindValue, nil))
 	if err != nil {
 		return nil, err
 	}

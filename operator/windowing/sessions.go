@@ -83,7 +83,7 @@ func (o *sessionsOp[T, K, W, Acc, R, Out]) Open(rt operator.Runtime) (err error)
 		return err
 	}
 	spec := statetable.NewSpec[sessionSet[Acc]](sessionsName, state.KindValue, nil)
-	if o.table, err = openTable[sessionSet[Acc]](o.keyed, spec); err != nil {
+	if o.table, err = state.OpenTable[sessionSet[Acc]](o.keyed, spec); err != nil {
 		return err
 	}
 	if o.space, err = o.table.Space(nil); err != nil {

@@ -81,13 +81,10 @@ func Aggregate[T, K any, W Window, Acc, R, Out any](s Spec[T, K, W],
 	p := &plan[T, K, W, Acc, R, Out]{spec: s, fold: aggregateFold[T, Acc, R]{f}, functions: fn,
 		mergeable: true}
 	p.table = func(name string) statebackend.TableSpec {
-		return state.AggregatingOf(name, f).WithType(acc).Spec()
+		return statetable.NewSpec(name, state.KindAggregating, acc)
 	}
 	if acc.Mutable() {
 		p.clone = acc.Clone
-	}
-	p.openMerging = func(k statebackend.Keyed) (state.Merging, error) {
-		return state.OpenAggregating(k, state.AggregatingOf(contentsName, f).WithType(acc))
 	}
 	p.ofList = func(vs []window.Element[T]) R {
 		a := f.Create()
@@ -111,10 +108,7 @@ func Reduce[T, K any, W Window, Out any](s Spec[T, K, W], reduce func(a, b T) T,
 	p := &plan[T, K, W, T, T, Out]{spec: s, fold: reduceFold[T]{reduce}, functions: fn,
 		mergeable: true}
 	p.table = func(name string) statebackend.TableSpec {
-		return state.ReducingOf(name, reduce).WithType(info).Spec()
-	}
-	p.openMerging = func(k statebackend.Keyed) (state.Merging, error) {
-		return state.OpenReducing(k, state.ReducingOf(contentsName, reduce).WithType(info))
+		return statetable.NewSpec(name, state.KindReducing, info)
 	}
 	p.ofList = func(vs []window.Element[T]) T {
 		v := vs[0].Value
@@ -134,10 +128,7 @@ func Apply[T, K any, W Window, Out any](s Spec[T, K, W], fn Functions[K, W, []T,
 		return nil, errors.New("window: a window that keeps its records needs a function")
 	}
 	p := &plan[T, K, W, []T, []T, Out]{spec: s, fold: listFold[T]{}, functions: fn}
-	p.table = func(name string) statebackend.TableSpec { return state.ListOf[T](name).Spec() }
-	p.openMerging = func(k statebackend.Keyed) (state.Merging, error) {
-		return state.OpenList(k, state.ListOf[T](contentsName))
-	}
+	p.table = state.ListSpec[T]
 	p.ofList = func(vs []window.Element[T]) []T {
 		list := make([]T, len(vs))
 		for i := range vs {
@@ -161,10 +152,8 @@ type plan[T, K any, W Window, Acc, R, Out any] struct {
 	spec      Spec[T, K, W]
 	fold      fold[T, Acc, R]
 	functions Functions[K, W, R, Out]
-	// table describes the state of contents by its name; openMerging opens contentsName as what
-	// merges namespaces.
-	table       func(name string) statebackend.TableSpec
-	openMerging func(k statebackend.Keyed) (state.Merging, error)
+	// table describes the state of contents by its name.
+	table func(name string) statebackend.TableSpec
 	// clone copies accumulators that are changed in place; nil if there is nothing to copy.
 	clone func(Acc) Acc
 	// mergeable says that contents of parts of a window make those of the whole.

@@ -3,6 +3,7 @@ package windowing
 import (
 	"goflink/core/state"
 	"goflink/core/statebackend"
+	"goflink/core/statetable"
 	"goflink/core/window"
 )
 
@@ -29,11 +30,13 @@ const (
 )
 
 func (c *triggerContext[T, K, W, Acc, R, Out]) open() (err error) {
-	c.counts, err = openTable[int64](c.o.keyed, state.ValueOf[int64](triggerCountsName).Spec())
+	c.counts, err = state.OpenTable[int64](c.o.keyed,
+		statetable.NewSpec[int64](triggerCountsName, state.KindValue, nil))
 	if err != nil {
 		return err
 	}
-	c.states, err = openTable[[]byte](c.o.keyed, state.ValueOf[[]byte](triggerStatesName).Spec())
+	c.states, err = state.OpenTable[[]byte](c.o.keyed,
+		statetable.NewSpec[[]byte](triggerStatesName, state.KindValue, nil))
 	return err
 }
 

@@ -9,6 +9,7 @@ import (
 	"goflink/core/keygroup"
 	"goflink/core/state"
 	"goflink/core/statebackend"
+	"goflink/core/statetable"
 )
 
 // testNamespaces: R45, R65: one key has values of its own in each namespace, in all kinds of state.
@@ -34,7 +35,7 @@ func testNamespaces(t *testing.T, s Suite) {
 	}
 	k.value.SetNamespace([]byte("w"))
 	k.clear(t)
-	table := opened[any](t)(j.subs[0].Open(state.ValueOf[int64]("value").Spec()))
+	table := opened[any](t)(j.subs[0].Open(statetable.NewSpec[int64]("value", state.KindValue, nil)))
 	var got []string
 	must(t, table.(statebackend.Table[int64]).Namespaces(func(ns []byte) error {
 		got = append(got, string(ns))
@@ -82,9 +83,8 @@ func testMerge(t *testing.T, s Suite) {
 // testSpace: the operations of window operators: many keys of one namespace at once.
 func testSpace(t *testing.T, s Suite) {
 	j := s.newJob(t, 1)
-	table := opened[any](t)(j.subs[0].Open(state.ReducingOf[int64]("counts",
-		nil).Spec())).(statebackend.
-		Table[int64])
+	table := opened[any](t)(j.subs[0].Open(statetable.NewSpec[int64]("counts",
+		state.KindReducing, nil))).(statebackend.Table[int64])
 	space := opened[statebackend.Space[int64]](t)(table.Space([]byte("window 1")))
 	var keys [][]byte
 	var hashes []uint64
