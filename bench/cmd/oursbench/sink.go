@@ -37,7 +37,18 @@ type resultSink[T any] struct {
 	result contract.Result
 	last   map[string]string
 	order  []string
+	// checkpoints counts those that were completed.
+	checkpoints int64
 }
+
+// CheckpointComplete counts the checkpoint.
+func (r *resultSink[T]) CheckpointComplete(uint64) error {
+	r.checkpoints++
+	return nil
+}
+
+// CheckpointAborted does nothing.
+func (r *resultSink[T]) CheckpointAborted(uint64) error { return nil }
 
 func (r *resultSink[T]) Open(rt operator.Runtime) error {
 	r.sub = rt.Info().Subtask
@@ -78,6 +89,11 @@ func (r *resultSink[T]) Finish() error {
 			return nil
 		})
 		if err != nil {
+			return err
+		}
+	}
+	if r.sub == 0 && r.b.CheckpointDir != "" {
+		if err := contract.WriteCheckpoints(r.b.Result, r.checkpoints); err != nil {
 			return err
 		}
 	}
