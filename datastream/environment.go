@@ -181,7 +181,11 @@ func (e *Environment) Compile(name string) (*graph.JobGraph, *graph.Code, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	j.Once = maps.Clone(e.once)
+	if j.Restore, err = e.restore(); err != nil {
+		return nil, nil, err
+	}
+	j.Once = map[string][]byte{}
+	maps.Copy(j.Once, e.once)
 	maps.Copy(j.Once, e.collected)
 	for _, f := range e.compiled {
 		if err := f(j); err != nil {
@@ -190,6 +194,24 @@ func (e *Environment) Compile(name string) (*graph.JobGraph, *graph.Code, error)
 	}
 	e.transformations, e.collected, e.compiled = nil, nil, nil
 	return j, code, nil
+}
+
+// restore is what jobs start from.
+func (e *Environment) restore() (r graph.RestoreSettings, err error) {
+	if r.Path, err = config.Get(e.conf, config.ExecutionSavepointPath); err != nil || r.Path == "" {
+		return r, err
+	}
+	r.AllowNonRestored, err = config.Get(e.conf, config.ExecutionSavepointIgnoreUnclaimedState)
+	if err != nil {
+		return r, err
+	}
+	mode, err := config.Get(e.conf, config.ExecutionSavepointClaimMode)
+	if err == nil && mode != config.NoClaim {
+		err = fmt.Errorf("%s is %s: a job does not take over the files that it starts from; use %s, and "+
+			"remove them when a later checkpoint is complete", config.ExecutionSavepointClaimMode.Key,
+			mode, config.NoClaim)
+	}
+	return r, err
 }
 
 // onCompile lets f see the job that the program will be compiled into.
