@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -311,5 +312,35 @@ func TestJobClient(t *testing.T) {
 	}, nil, settings())
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestSlotSharing: R155: a job of source and map (6), window (6) and sink (1) runs on two TaskManagers
+// of three slots; with a slot sharing group for each of them it needs 13 slots, and says that there are
+// not enough.
+func TestSlotSharing(t *testing.T) {
+	build := func(env *datastream.Environment, groups ...string) *results[int64] {
+		s := datastream.Map(datastream.FromSequence(env, 1, 60).SetParallelism(6).SlotSharingGroup(groups[0]),
+			func(n int64) int64 { return n }).SetParallelism(6).SlotSharingGroup(groups[0])
+		sums := datastream.KeyBy(s, func(n int64) int64 { return n % 7 }).Reduce(
+			func(a, b int64) int64 { return a + b }).SetParallelism(6).SlotSharingGroup(groups[1])
+		got := &results[int64]{}
+		sums.ForEach(func(n int64) {
+			got.mu.Lock()
+			defer got.mu.Unlock()
+			got.values = append(got.values, n)
+		}).SetParallelism(1).SlotSharingGroup(groups[2])
+		return got
+	}
+	cluster := []string{"minicluster.number-of-taskmanagers", "2", "taskmanager.numberOfTaskSlots", "3",
+		"slot.request.timeout", "200 ms", "restart-strategy.type", "none"}
+	var got *results[int64]
+	execute(t, func(env *datastream.Environment) { got = build(env, "a", "a", "a") }, cluster...)
+	if n := len(got.all()); n != 60 {
+		t.Errorf("%d records, want 60", n)
+	}
+	_, err := tryExecute(t, func(env *datastream.Environment) { build(env, "a", "b", "c") }, cluster...)
+	if err == nil || !strings.Contains(err.Error(), "slot") {
+		t.Errorf("13 slots on 6: %v", err)
 	}
 }
