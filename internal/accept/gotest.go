@@ -128,6 +128,7 @@ func readEvents(data []byte) *packageRun {
 type verdict struct {
 	err     error // why it fails; nil when it passes
 	elapsed time.Duration
+	figures string   // what was measured: the matched output of a command, or the number of seeds
 	output  []string // of what failed
 }
 
@@ -137,6 +138,7 @@ func judgeTests(e entry, run *packageRun) verdict {
 		return verdict{err: fmt.Errorf("%s does not build", e.pkg), output: run.outside.lines}
 	}
 	var v verdict
+	seeds := 0
 	for _, p := range e.tests {
 		found := 0
 		for _, name := range run.order {
@@ -145,6 +147,7 @@ func judgeTests(e entry, run *packageRun) verdict {
 			}
 			found++
 			v.elapsed += run.tests[name].elapsed
+			seeds += run.seeds(name)
 			if v.output, v.err = run.whole(name); v.err != nil {
 				return v
 			}
@@ -154,11 +157,25 @@ func judgeTests(e entry, run *packageRun) verdict {
 			return v
 		}
 	}
+	if seeds > 0 {
+		v.figures = fmt.Sprintf("%d seeds", seeds)
+	}
 	if run.err != nil && !run.testFailed() {
 		v.err = fmt.Errorf("%s fails outside of its tests: %w", e.pkg, run.err)
 		v.output = run.outside.lines
 	}
 	return v
+}
+
+// seeds counts the seeds that a test ran with (testkit.EachSeed).
+func (run *packageRun) seeds(name string) int {
+	n := 0
+	for _, sub := range run.order {
+		if strings.HasPrefix(sub, name+"/seed=") && strings.Count(sub, "/") == strings.Count(name, "/")+1 {
+			n++
+		}
+	}
+	return n
 }
 
 // whole says why a test, with all its subtests, did not pass, and what it printed.

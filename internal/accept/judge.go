@@ -73,6 +73,9 @@ func runCommand(ctx context.Context, opts options, e entry) verdict {
 	start := time.Now()
 	text, err := cmd.CombinedOutput()
 	v := verdict{err: err, elapsed: time.Since(start)}
+	if e.output != nil {
+		v.figures = strings.Join(strings.Fields(string(e.output.Find(text))), " ")
+	}
 	switch {
 	case ctx.Err() != nil:
 		v.err = fmt.Errorf("%s: %w", e.command, ctx.Err())
@@ -92,7 +95,11 @@ func runCommand(ctx context.Context, opts options, e entry) verdict {
 // report prints the verdict on one entry and returns 1 when it fails.
 func report(out io.Writer, e entry, v verdict) int {
 	if v.err == nil {
-		fmt.Fprintf(out, "PASS  %-6s %s (%.2fs)\n", e.point, e.shows, v.elapsed.Seconds())
+		figures := ""
+		if v.figures != "" {
+			figures = ": " + v.figures
+		}
+		fmt.Fprintf(out, "PASS  %-6s %s%s (%.2fs)\n", e.point, e.shows, figures, v.elapsed.Seconds())
 		return 0
 	}
 	fmt.Fprintf(out, "FAIL  %-6s %s: %v (line %d)\n", e.point, e.shows, v.err, e.line)
