@@ -73,6 +73,7 @@ func (t *Task) open() error {
 	}
 	for _, p := range t.o.Partitions {
 		p.OnAvailable(t.wake)
+		p.OnBarrierTaken(t.barrierTaken)
 	}
 	for _, g := range t.o.Gates {
 		g.OnReadable(t.wake)
@@ -139,9 +140,6 @@ func (t *Task) connectInputs() error {
 
 // pollInput does one step on the inputs; more is false if there is nothing to read.
 func (t *Task) pollInput() (more bool, err error) {
-	if read, err := t.pollPriority(); read || err != nil {
-		return true, err
-	}
 	if t.cur.batch != nil {
 		return true, t.deliver()
 	}
@@ -251,7 +249,8 @@ func (t *Task) endOfInput(in *input, channel int, drained bool) error {
 		}
 		return nil
 	}
-	if e, ok := t.chain.nodes[0].op.(operator.InputEnder); ok && in.undrained == 0 {
+	e, ok := t.chain.nodes[0].op.(operator.InputEnder)
+	if ok && in.undrained == 0 && !t.wasFinished {
 		if err := e.EndInput(in.index); err != nil {
 			return err
 		}

@@ -56,6 +56,8 @@ type Task struct {
 	since    time.Time
 	waiting  waiting
 	snapshot snapshots
+	// taken is set while mail is under way which says that a barrier has left an output.
+	taken atomic.Bool
 	// suspended is set while a source waits for the savepoint that stops the job.
 	suspended *stream.Barrier
 	// ending is set while the operators are being finished; finished says that they are, drained
@@ -179,7 +181,7 @@ func (t *Task) guarded() (more bool, err error) {
 			t.phase = phaseRunning
 		}
 		t.o.Listener.Running(t.o.Info.Attempt)
-		return true, nil
+		return true, t.maybeEnd()
 	}
 	if err := t.mail.run(); err != nil {
 		return false, err
@@ -199,6 +201,10 @@ func (t *Task) work() (more bool, err error) {
 		return false, nil
 	case t.chain.source != nil && (t.suspended != nil || t.finished || t.ending != nil):
 		return false, t.idle()
+	}
+	// Barriers that overtake wait neither for room in the outputs nor for an operator.
+	if read, err := t.pollPriority(); read || err != nil {
+		return true, err
 	}
 	if !t.outputsAvailable() {
 		if err := t.chain.flush(true); err != nil {
