@@ -114,6 +114,8 @@ type Partition interface {
 	// ConvertToUnaligned puts such a barrier before all else that is queued and returns that,
 	// encoded, per channel, and the number of channels in which the barrier was found.
 	ConvertToUnaligned(checkpoint uint64) (states [][]byte, found int, err error)
+	// IsBackPressured reports whether the producer is without room; any goroutine may call it.
+	IsBackPressured() bool
 	// Close ends the writing after the last element; Fail ends it with an error that readers see.
 	Close()
 	Fail(err error)

@@ -301,14 +301,14 @@ var actions = map[string]func(r *rig, args []string) error{
 	"io": func(r *rig, _ []string) error {
 		c := r.task.IO()
 		r.report("in %d, out %d, watermark %s, blocked %t", c.RecordsIn.Load(), c.RecordsOut.Load(),
-			watermarkText(c.Watermark.Load()), c.Blocked.Load())
+			watermarkText(c.Watermark.Load()), r.task.BackPressured())
 		return nil
 	},
 	"times": func(r *rig, _ []string) error {
 		c := r.task.IO()
-		ms := func(n int64) int64 { return time.Duration(n).Round(10 * time.Millisecond).Milliseconds() }
-		r.report("idle about %d ms, backpressured about %d ms", ms(c.Idle.Load()),
-			ms(c.Backpressured.Load()))
+		_, idle, blocked := c.Times(r.w.Now())
+		r.report("idle about %s, backpressured about %s", idle.Round(10*time.Millisecond),
+			blocked.Round(10*time.Millisecond))
 		return nil
 	},
 	"made": func(r *rig, _ []string) error {

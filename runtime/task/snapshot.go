@@ -76,6 +76,8 @@ func (t *Task) take(b *stream.Barrier, began int64) error {
 	s.metrics.StartDelay = max(0, began-b.Triggered*int64(time.Millisecond))
 	s.metrics.Alignment = now.UnixNano() - began
 	s.metrics.Unaligned = b.Alignment == stream.Unaligned
+	t.io.StartDelay.Store(s.metrics.StartDelay)
+	t.io.Alignment.Store(s.metrics.Alignment)
 	s.state.Finished = t.finished && t.drained
 	t.snapshot.active = append(t.snapshot.active, s)
 	if t.snapshot.final && t.snapshot.finalTaken == 0 {

@@ -47,7 +47,7 @@ func (tm *TaskManager) newTask(d *controlplane.TaskDeployment, r *running) (*tas
 		return nil, err
 	}
 	t := task.New(o)
-	registerIO(r.metrics, &o, t.IO())
+	registerTask(r.metrics, &o, t)
 	return t, nil
 }
 
