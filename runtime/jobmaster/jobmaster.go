@@ -25,6 +25,7 @@ import (
 	"goflink/internal/host"
 	"goflink/runtime/controlplane"
 	"goflink/runtime/execgraph"
+	"goflink/runtime/metric"
 	"goflink/runtime/scheduling"
 	"goflink/runtime/slotpool"
 )
@@ -41,6 +42,8 @@ type Options struct {
 	// Checkpoints says how the job's state is saved.
 	Checkpoints *CheckpointOptions
 	Logger      *slog.Logger
+	// Metrics is the job's scope; nil if nothing is to be measured.
+	Metrics *metric.Group
 	// Trace, if not nil, hears what happens, for event logs and tests. It is called in the actor.
 	Trace func(event string)
 	// Ended is called once, in the actor, when the job has come to a terminal state.
@@ -69,6 +72,8 @@ type Master struct {
 	held        []scheduling.Deployment
 	holdDeploys int
 	shares      map[id.Attempt][]accumulator.Share
+	pressure    pressure
+	metrics     *metrics
 	started     time.Time
 	ended       time.Time
 	waiters     []chan<- struct{}
@@ -103,7 +108,11 @@ func New(o Options) (*Master, error) {
 	if m.pool, err = slotpool.New(po); err != nil {
 		return nil, err
 	}
+	if err := m.pressure.init(m, o.Config); err != nil {
+		return nil, err
+	}
 	m.checkpoints = newCheckpoints(m, o.Checkpoints)
+	m.metrics = newMetrics(&o)
 	m.actor = o.Host.NewActor("jobmaster " + o.Job.Name)
 	return m, nil
 }
@@ -232,6 +241,7 @@ func (m *Master) cancelTasks(tasks []scheduling.Cancellation) {
 func (m *Master) jobStateChanged(e scheduling.JobStateChanged) {
 	m.trace("job %s -> %s", e.From, e.To)
 	m.o.Logger.Info("job state", "from", e.From, "to", e.To, "cause", e.Cause.Message)
+	m.metrics.jobState(m.o.Host.Now(), e.To, m.scheduler.Restarts())
 	if !e.To.Terminal() {
 		return
 	}
@@ -251,12 +261,20 @@ func (m *Master) finish() {
 		close(w)
 	}
 	m.waiters = nil
+	m.checkpoints.refuseAll()
+	m.pressure.refuseAll()
+	if m.o.Metrics != nil {
+		m.o.Metrics.Close()
+	}
 	if m.o.Ended != nil {
 		m.o.Ended()
 	}
 	m.finished = true
 	m.actor.Close()
 }
+
+// endedErr is the answer to requests that come too late.
+func (m *Master) endedErr() error { return fmt.Errorf("job %s has ended", m.ID()) }
 
 // Suspend gives the job up without ending it.
 func (m *Master) Suspend(cause error) {

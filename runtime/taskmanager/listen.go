@@ -149,7 +149,8 @@ func (deaf) AcknowledgeCheckpoint(id.Attempt, uint64, statebackend.TaskSnapshot,
 }
 func (deaf) DeclineCheckpoint(id.Attempt, uint64, controlplane.DeclineCause, failure.Info) {
 }
-func (deaf) OperatorEvent(id.Attempt, id.Operator, []byte)                  {}
-func (deaf) WantsCheckpoint(id.Attempt)                                     {}
-func (deaf) OfferSlots(controlplane.TaskExecutor, []controlplane.SlotOffer) {}
-func (deaf) Disconnected(id.Worker, failure.Info)                           {}
+func (deaf) OperatorEvent(id.Attempt, id.Operator, []byte)                   {}
+func (deaf) WantsCheckpoint(id.Attempt)                                      {}
+func (deaf) BackpressureSampled(id.Worker, controlplane.BackpressureSamples) {}
+func (deaf) OfferSlots(controlplane.TaskExecutor, []controlplane.SlotOffer)  {}
+func (deaf) Disconnected(id.Worker, failure.Info)                            {}
