@@ -294,6 +294,7 @@ func (c *checkpoints) notifyComplete(e checkpoint.NotifyComplete) {
 // tasksChanged tells the coordinator which tasks run and which do not any more.
 func (c *checkpoints) tasksChanged(changes []scheduling.TaskChange) {
 	var running, failed []id.Attempt
+	reason := "they were cancelled"
 	for _, ch := range changes {
 		switch {
 		case ch.To == execgraph.Running:
@@ -302,10 +303,14 @@ func (c *checkpoints) tasksChanged(changes []scheduling.TaskChange) {
 			c.step(checkpoint.TaskFinished{Attempt: ch.Attempt})
 		case ch.To == execgraph.Failed, ch.To == execgraph.Canceled, ch.To == execgraph.Canceling:
 			failed = append(failed, ch.Attempt)
+			v := c.m.graph.Subtask(ch.Vertex)
+			if f := v.Current().Failure(); f != nil && ch.To == execgraph.Failed {
+				reason = v.TaskName() + ": " + f.Message
+			}
 		}
 	}
 	if len(failed) > 0 {
-		c.step(checkpoint.TasksFailed{Attempts: failed, Reason: "tasks failed or were cancelled"})
+		c.step(checkpoint.TasksFailed{Attempts: failed, Reason: reason})
 	}
 	if len(running) > 0 {
 		c.step(checkpoint.TasksRunning{Attempts: running})

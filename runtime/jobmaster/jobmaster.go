@@ -80,6 +80,8 @@ type Master struct {
 	// over says that the job is in a terminal state, finished that everything is released.
 	over, finished bool
 	fatal          error
+	// suspended is why the job was given up.
+	suspended error
 }
 
 var _ controlplane.JobMaster = (*Master)(nil)
@@ -278,7 +280,10 @@ func (m *Master) endedErr() error { return fmt.Errorf("job %s has ended", m.ID()
 
 // Suspend gives the job up without ending it.
 func (m *Master) Suspend(cause error) {
-	m.actor.Post(func() { m.schedule(scheduling.Suspend{Cause: failure.InfoOf(cause)}) })
+	m.actor.Post(func() {
+		m.suspended = cause
+		m.schedule(scheduling.Suspend{Cause: failure.InfoOf(cause)})
+	})
 }
 
 // Done is closed when the master has ended.
@@ -303,8 +308,11 @@ func (m *Master) result() (job.Result, error) {
 	case execgraph.JobCanceled:
 		return r, &job.CancelledError{ID: r.ID}
 	}
-	cause := m.scheduler.FailureCause()
-	return r, fmt.Errorf("job %q (%s) ended in %s: %w", r.Name, r.ID, m.graph.Status(), cause.Err())
+	cause := m.scheduler.FailureCause().Err()
+	if m.graph.Status() == execgraph.JobSuspended {
+		cause = m.suspended
+	}
+	return r, fmt.Errorf("job %q (%s) ended in %s: %w", r.Name, r.ID, m.graph.Status(), cause)
 }
 
 // call runs f in the actor; after the master's end it runs it at once, nobody else being there.
