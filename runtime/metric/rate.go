@@ -40,8 +40,8 @@ func (r *Rate) PerSecond() float64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.now()
-	// The newest sample that is older than the window is kept, for a rate that is read seldom.
-	for len(r.samples) > 1 && now.Sub(r.samples[1].at) >= rateWindow {
+	// The newest sample is kept, however old it is, for a rate that is read seldom.
+	for len(r.samples) > 1 && now.Sub(r.samples[0].at) > rateWindow {
 		r.samples = r.samples[1:]
 	}
 	base := r.samples[0]
