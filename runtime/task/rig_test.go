@@ -124,6 +124,13 @@ func (r *rig) flush() string {
 func (r *rig) start(d design) {
 	r.t.Helper()
 	r.stop()
+	r.make(d)
+	r.settle()
+}
+
+// make makes a new attempt of the task, which has done nothing yet.
+func (r *rig) make(d design) {
+	r.t.Helper()
 	r.attempt++
 	v, code := r.vertex(d)
 	o := task.Options{
@@ -152,7 +159,19 @@ func (r *rig) start(d design) {
 	}
 	r.task = task.New(o)
 	r.task.Start()
-	r.settle()
+}
+
+// logged reports whether something happened to an operator since the log was flushed.
+func (r *rig) logged(what string) bool {
+	return slices.ContainsFunc(r.lines, func(l line) bool {
+		return slices.Contains(strings.Fields(l.what), what)
+	})
+}
+
+// happened reports whether the log ends with something that happened to an operator.
+func (r *rig) happened(what string) bool {
+	n := len(r.lines)
+	return n > 0 && strings.HasSuffix(" "+r.lines[n-1].what, " "+what)
 }
 
 // stop ends the task that runs, if any; nobody cares about it any more.

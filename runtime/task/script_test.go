@@ -139,11 +139,7 @@ var actions = map[string]func(r *rig, args []string) error{
 	},
 	// until RECORD: runs until an operator sees the record, and no further
 	"until": func(r *rig, args []string) error {
-		last := func() bool {
-			n := len(r.lines)
-			return n > 0 && strings.HasSuffix(" "+r.lines[n-1].what, " "+args[0])
-		}
-		return r.w.Run(last, turnsMax)
+		return r.w.Run(func() bool { return r.happened(args[0]) }, turnsMax)
 	},
 	// limit N: the task takes at most N records in a step; 0: as many as it likes
 	"limit": func(r *rig, args []string) error {
