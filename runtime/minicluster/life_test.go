@@ -13,8 +13,10 @@ import (
 	"goflink/core/filesystem"
 	"goflink/core/id"
 	"goflink/core/job"
+	"goflink/core/stream"
 	"goflink/datastream"
 	"goflink/internal/sim"
+	"goflink/operator"
 	"goflink/operator/reading"
 	"goflink/runtime/checkpoint"
 	"goflink/runtime/jobmaster"
@@ -159,6 +161,61 @@ func taskStates(name string) (events []string) {
 		events = append(events, "task "+name+" -> "+s)
 	}
 	return events
+}
+
+// place is an operator that notes where it runs, and what it got.
+type place struct {
+	operator.Discard[int64]
+	operator.Operator
+	notes map[int][]int64
+	sub   int
+}
+
+func (p *place) Open(rt operator.Runtime) error {
+	if i := rt.Info(); i.Parallelism != 2 || p.notes[i.Subtask] != nil {
+		return fmt.Errorf("subtask %d of %d, known: %v", i.Subtask, i.Parallelism, p.notes)
+	}
+	p.sub = rt.Info().Subtask
+	p.notes[p.sub] = []int64{}
+	return nil
+}
+
+func (p *place) Input(int) any { return p }
+func (p *place) Finish() error { return nil }
+func (p *place) Close() error  { return nil }
+
+func (p *place) Batch(b *stream.Batch[int64]) error {
+	p.notes[p.sub] = append(p.notes[p.sub], b.Values...)
+	return nil
+}
+
+// TestSubtasks: R20, R21: an operator of parallelism 2 runs as exactly the subtasks 0 and 1, each with an
+// operator of its own; a one-to-one edge keeps partitions and their order.
+func TestSubtasks(t *testing.T) {
+	x := newWorld(t, 2, 1)
+	notes := map[int][]int64{}
+	made := 0
+	m := x.submit(func(env *datastream.Environment) {
+		env.SetParallelism(2)
+		datastream.Generate(env, 1000, 0, func(n int64) int64 { return n }).DisableChaining().
+			SinkTransform("place", operator.FactoryFunc(func() (operator.Operator, error) {
+				made++
+				return &place{notes: notes}, nil
+			}))
+	})
+	if _, err := x.run(m); err != nil || made != 2 || len(notes) != 2 {
+		t.Fatalf("%d operators, %d subtasks, %v", made, len(notes), err)
+	}
+	for sub := range 2 {
+		if len(notes[sub]) != 500 {
+			t.Errorf("subtask %d got %d records", sub, len(notes[sub]))
+		}
+		for i, v := range notes[sub] {
+			if v != int64(2*i+sub) {
+				t.Fatalf("subtask %d got %d as number %d", sub, v, i)
+			}
+		}
+	}
 }
 
 // TestJobWaitsForWorkers: R18: a job that finds no TaskManager waits, and runs once one is there.
