@@ -72,3 +72,25 @@ func TestGroups(t *testing.T) {
 		t.Errorf("left: %v", r.Values(""))
 	}
 }
+
+// TestHistogram: the numbers of the latest values, by nearest rank.
+func TestHistogram(t *testing.T) {
+	r := metric.NewRegistry()
+	h := r.Group("g").Histogram("age", 100)
+	check := func(want map[string]float64) {
+		t.Helper()
+		for suffix, w := range want {
+			if got, ok := r.Value("g.age_" + suffix); !ok || got != w {
+				t.Errorf("%s is %v (%t), want %v", suffix, got, ok, w)
+			}
+		}
+	}
+	check(map[string]float64{"min": 0, "max": 0, "mean": 0, "p99": 0})
+	h.Add(7)
+	check(map[string]float64{"min": 7, "max": 7, "mean": 7, "median": 7, "p75": 7, "p999": 7})
+	for i := range 200 {
+		h.Add(float64(200 - i)) // 100 to 1 are the latest
+	}
+	check(map[string]float64{"min": 1, "max": 100, "mean": 50.5, "median": 50, "p75": 75, "p90": 90,
+		"p95": 95, "p98": 98, "p99": 99, "p999": 100})
+}

@@ -51,6 +51,9 @@ func (t *Task) open() error {
 	if t.o.Restore != nil && t.o.Restore.Finished {
 		t.wasFinished = true
 	}
+	if err := t.latency.init(t.o.Config); err != nil {
+		return err
+	}
 	c, err := buildChain(t)
 	t.chain = c
 	if err != nil {
@@ -202,7 +205,7 @@ func (t *Task) element(g *gateInput, channel int, e stream.Element) error {
 	case stream.KindStatus:
 		return t.status(in, ch, e.Status)
 	case stream.KindLatency:
-		return in.control.Latency(*e.Latency)
+		return t.marker(in, *e.Latency)
 	case stream.KindBarrier:
 		return t.barrier(g, channel, e.Barrier)
 	case stream.KindCancelBarrier:

@@ -77,6 +77,8 @@ type design struct {
 	// restore is the checkpoint that the task begins with, finished that it had ended before it.
 	restore  uint64
 	finished bool
+	// markers is the granularity of latency markers, which are sent each second; empty for none.
+	markers string
 	// let, if there, is the action of this name.
 	let []string
 	// segment is the size of network segments: what bounds outputs.
@@ -84,7 +86,7 @@ type design struct {
 }
 
 func newRig(t testing.TB, seed uint64) *rig {
-	r := &rig{t: t, w: sim.New(seed), made: map[string]int{}, metrics: metric.NewRegistry(),
+	r := &rig{t: t, w: sim.New(seed), made: map[string]int{},
 		behaviours: map[string]*behaviour{}, acked: map[uint64]statebackend.TaskSnapshot{}}
 	r.registry = dataplane.NewRegistry(dataplane.RegistryOptions{After: r.w.After})
 	return r
@@ -131,6 +133,7 @@ func (r *rig) start(d design) {
 // make makes a new attempt of the task, which has done nothing yet.
 func (r *rig) make(d design) {
 	r.t.Helper()
+	r.metrics = metric.NewRegistry()
 	r.attempt++
 	v, code := r.vertex(d)
 	o := task.Options{
@@ -145,6 +148,10 @@ func (r *rig) make(d design) {
 		Storage: &r.storage, Listener: listener{r}, Logger: slog.New(slog.DiscardHandler),
 		Metrics: r.metrics.Group("task"), FinalCheckpoint: d.finalCheckpoint,
 		Shared: task.NewShared(),
+	}
+	if d.markers != "" {
+		o.Config.Set("metrics.latency.interval", "1 s", "test")
+		o.Config.Set("metrics.latency.granularity", d.markers, "test")
 	}
 	r.connect(d, &o)
 	if d.restore != 0 || d.finished {

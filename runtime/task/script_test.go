@@ -3,6 +3,7 @@ package task_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,10 +22,10 @@ import (
 // several seeds. The commands are
 //
 //	task [inputs=(N,…)] [union] [chain=N] [results=N] [aligned=(G,…)] [final] [restore=N] [finished]
-//	     [segment=BYTES] [let=(OP,…)]
+//	     [segment=BYTES] [let=(OP,…)] [markers=GRANULARITY]
 //	           a new attempt: gates with so many channels each (none: a source), operators, outputs,
 //	           inputs that stay aligned, the checkpoint that it begins with, the size of buffers,
-//	           and what an operator does
+//	           what an operator does, and how latency markers, sent each second, are told apart
 //	do         one line per thing that happens, see the methods of actions; hold in front of it
 //	           lets the next happen before the task has done anything
 //	out        what a reader finds in the outputs
@@ -69,8 +70,12 @@ func parseDesign(t *testing.T, d *datadriven.TestData) design {
 		return ns
 	}
 	for _, a := range d.CmdArgs {
-		if a.Key == "let" {
+		switch a.Key {
+		case "let":
 			s.let = a.Vals
+			continue
+		case "markers":
+			s.markers = a.Vals[0]
 			continue
 		}
 		ns := numbers(a.Vals)
@@ -162,9 +167,32 @@ var actions = map[string]func(r *rig, args []string) error{
 		}
 		return e, nil
 	}),
-	"marker": broadcast(func([]string) (stream.Element, error) {
-		return stream.Element{Kind: stream.KindLatency, Latency: &stream.LatencyMarker{}}, nil
-	}),
+	// marker G/C SUBTASK AGE: of a source's subtask, sent so long ago
+	"marker": func(r *rig, args []string) error {
+		p, err := r.input(args[0])
+		if err != nil {
+			return err
+		}
+		age, err := time.ParseDuration(args[2])
+		if err != nil {
+			return err
+		}
+		m := &stream.LatencyMarker{Emitted: r.w.Now().Add(-age).UnixMilli(), Source: id.Operator{9}}
+		if _, err := fmt.Sscan(args[1], &m.Subtask); err != nil {
+			return err
+		}
+		return p.Broadcast(stream.Element{Kind: stream.KindLatency, Latency: m})
+	},
+	// latencies: what the task has measured of them, in tens of milliseconds
+	"latencies": func(r *rig, _ []string) error {
+		for _, v := range r.metrics.Values("task.latency.") {
+			if strings.HasSuffix(v.Name, "_max") || strings.HasSuffix(v.Name, "_median") {
+				name := strings.ReplaceAll(v.Name, strings.Repeat("0", 30), "..")
+				r.report("%s about %.0f", name, 10*math.Round(v.Value/10))
+			}
+		}
+		return nil
+	},
 	"end": broadcast(func([]string) (stream.Element, error) {
 		return stream.Element{Kind: stream.KindEndOfInput, Drained: true}, nil
 	}),

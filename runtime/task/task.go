@@ -53,6 +53,7 @@ type Task struct {
 	err      error
 	io       IO
 	snapshot snapshots
+	latency  latency
 	// taken is set while mail is under way which says that a barrier has left an output.
 	taken atomic.Bool
 	// suspended is set while a source waits for the savepoint that stops the job.
@@ -174,6 +175,7 @@ func (t *Task) guarded() (more bool, err error) {
 			t.phase = phaseRunning
 		}
 		t.o.Listener.Running(t.o.Info.Attempt)
+		t.startMarkers()
 		return true, t.maybeEnd()
 	}
 	if err := t.mail.run(); err != nil {
