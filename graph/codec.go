@@ -96,6 +96,9 @@ func (j *JobGraph) checkVertex(i int) error {
 			e.StreamEdge != r.StreamEdge || e.KeepAligned != r.KeepAligned {
 			return fmt.Errorf("input %d: its edge differs from that of what it reads", k)
 		}
+		if e.KeepAligned != v.Inputs[0].KeepAligned {
+			return fmt.Errorf("input %d: of the inputs, only some keep barriers aligned", k)
+		}
 	}
 	return nil
 }

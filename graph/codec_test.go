@@ -113,6 +113,31 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
+// TestDecodeMixedAlignment: R106: a graph in which only some inputs of a vertex keep barriers aligned would
+// lose what is in flight on the others, and is refused.
+func TestDecodeMixedAlignment(t *testing.T) {
+	j := compile(t, everything)
+	for i := range j.Vertices {
+		v := &j.Vertices[i]
+		if len(v.Inputs) < 2 {
+			continue
+		}
+		e := &v.Inputs[1]
+		e.KeepAligned = !e.KeepAligned
+		j.Vertices[e.Producer].Results[e.Result].KeepAligned = e.KeepAligned
+		j.Fingerprint = graph.FingerprintForTesting(j)
+		b, err := j.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = graph.Decode(b); err == nil || !strings.Contains(err.Error(), "only some keep") {
+			t.Errorf("error %v", err)
+		}
+		return
+	}
+	t.Fatal("the program has no vertex with two inputs")
+}
+
 // FuzzDecode: whatever bytes come, Decode returns an error or a graph that can be used: named, spread
 // out, encoded again and compared.
 func FuzzDecode(f *testing.F) {

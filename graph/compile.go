@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"goflink/core/id"
@@ -25,9 +26,27 @@ func (g *StreamGraph) Compile() (*JobGraph, *Code, error) {
 			return nil, nil, err
 		}
 	}
+	j.keepAligned()
 	var err error
 	j.Fingerprint, err = fingerprint(j)
 	return j, c.code, err
+}
+
+// keepAligned makes all inputs of a vertex keep barriers aligned if one of them does: the task then
+// takes its part when all barriers are there, so what a barrier had overtaken on another input would
+// be in no part of the checkpoint.
+func (j *JobGraph) keepAligned() {
+	for i := range j.Vertices {
+		inputs := j.Vertices[i].Inputs
+		if !slices.ContainsFunc(inputs, func(e Edge) bool { return e.KeepAligned }) {
+			continue
+		}
+		for k := range inputs {
+			e := &inputs[k]
+			e.KeepAligned = true
+			j.Vertices[e.Producer].Results[e.Result].KeepAligned = true
+		}
+	}
 }
 
 type compiler struct {

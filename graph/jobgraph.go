@@ -135,8 +135,9 @@ type Edge struct {
 	Type             ResultType
 	// StreamEdge is the id of the StreamEdge.
 	StreamEdge int
-	// KeepAligned says that unaligned checkpoints stay aligned on this edge: on point-wise and
-	// broadcast ones, whose channel state could not be redistributed.
+	// KeepAligned says that unaligned checkpoints stay aligned on this edge: on point-wise,
+	// broadcast and custom ones, whose channel state could not be redistributed, and on all others
+	// into the same vertex.
 	KeepAligned bool `json:",omitempty"`
 }
 

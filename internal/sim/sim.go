@@ -218,36 +218,47 @@ func (w *World) Run(done func() bool, limit int) error {
 		}
 		w.due()
 		if len(w.ready) > 0 {
-			w.steps++
-			w.now = w.now.Add(time.Duration(w.rnd.Int64N(int64(maxStep))))
-			i := w.rnd.IntN(len(w.ready))
-			it := w.ready[i]
-			last := len(w.ready) - 1
-			w.ready[i] = w.ready[last]
-			w.ready[last] = nil
-			w.ready = w.ready[:last]
-			w.Note(it.name)
-			it.run()
+			w.turn()
 		}
 	}
 	return nil
 }
 
+// turn runs one of the things that are ready.
+func (w *World) turn() {
+	w.steps++
+	w.now = w.now.Add(time.Duration(w.rnd.Int64N(int64(maxStep))))
+	i := w.rnd.IntN(len(w.ready))
+	it := w.ready[i]
+	last := len(w.ready) - 1
+	w.ready[i] = w.ready[last]
+	w.ready[last] = nil
+	w.ready = w.ready[:last]
+	w.Note(it.name)
+	it.run()
+}
+
 // maxStep bounds the time that one turn takes.
 const maxStep = 50 * time.Microsecond
 
-// advance jumps to the next timer.
-func (w *World) advance() bool {
+// next is the time of the next timer, if there is one.
+func (w *World) next() (time.Time, bool) {
 	for len(w.timers) > 0 && w.timers[0].f == nil {
 		heap.Pop(&w.timers)
 	}
 	if len(w.timers) == 0 {
-		return false
+		return time.Time{}, false
 	}
-	if w.timers[0].at.After(w.now) {
-		w.now = w.timers[0].at
+	return w.timers[0].at, true
+}
+
+// advance jumps to the next timer.
+func (w *World) advance() bool {
+	at, ok := w.next()
+	if ok && at.After(w.now) {
+		w.now = at
 	}
-	return true
+	return ok
 }
 
 // due makes the timers ready whose time has come.

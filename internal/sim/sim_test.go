@@ -111,3 +111,34 @@ func TestStuck(t *testing.T) {
 		t.Fatal("no error")
 	}
 }
+
+// TestSettleAndPass: what is ready runs without a jump of time, and timers run when their time has
+// passed, in their order.
+func TestSettleAndPass(t *testing.T) {
+	w := New(7)
+	var log []string
+	note := func(s string) func() { return func() { log = append(log, s) } }
+	w.After(20*time.Millisecond, note("late"))
+	w.After(10*time.Millisecond, func() { w.Go("child", note("child")) })
+	w.Go("now", note("now"))
+	began := w.Now()
+	check := func(err error, want string) {
+		t.Helper()
+		if got := strings.Join(log, " "); err != nil || got != want {
+			t.Fatalf("ran %q (%v), want %q", got, err, want)
+		}
+	}
+	check(w.Settle(10), "now")
+	check(w.Pass(9*time.Millisecond, 10), "now")
+	check(w.Pass(2*time.Millisecond, 10), "now child")
+	if d := w.Now().Sub(began); d < 11*time.Millisecond || d > 12*time.Millisecond {
+		t.Errorf("%s have passed, not 11ms", d)
+	}
+	check(w.Pass(time.Hour, 10), "now child late")
+	var again func()
+	again = func() { w.Go("busy", again) }
+	again()
+	if err := w.Settle(10); err == nil || !strings.Contains(err.Error(), "busy") {
+		t.Errorf("a world that never settles: %v", err)
+	}
+}

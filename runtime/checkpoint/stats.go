@@ -244,6 +244,34 @@ func (s *statistics) restored(from *Completed, now time.Time) {
 		Path: from.Path, Time: now}
 }
 
+// Numbers are the statistics that metrics show.
+type Numbers struct {
+	Total, InProgress, Completed, Failed int
+	// Latest is the checkpoint or savepoint completed last; its Vertices are not set. nil if there is
+	// none.
+	Latest *Stats
+	// Restored is when the job was restored last; zero if it was not.
+	Restored time.Time
+}
+
+// Numbers returns the statistics that metrics show; the caller owns them.
+func (c *Coordinator) Numbers() Numbers {
+	o := &c.stats.overview
+	n := Numbers{InProgress: len(c.pending), Completed: o.Completed, Failed: o.Failed}
+	n.Total = n.InProgress + n.Completed + n.Failed
+	for _, st := range []*Stats{o.LatestCompleted, o.LatestSavepoint} {
+		if st != nil && (n.Latest == nil || st.ID > n.Latest.ID) {
+			latest := *st
+			latest.Vertices = nil
+			n.Latest = &latest
+		}
+	}
+	if o.LatestRestore != nil {
+		n.Restored = o.LatestRestore.Time
+	}
+	return n
+}
+
 // Overview returns the statistics as of now; the caller owns them.
 func (c *Coordinator) Overview() Overview {
 	o := c.stats.overview

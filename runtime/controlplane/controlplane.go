@@ -8,6 +8,7 @@ package controlplane
 
 import (
 	"errors"
+	"time"
 
 	"goflink/core/accumulator"
 	"goflink/core/failure"
@@ -35,6 +36,9 @@ type TaskExecutor interface {
 	// CoordinatorEvent hands an event of its coordinator to an operator; false means that the
 	// task is not there.
 	CoordinatorEvent(a id.Attempt, op id.Operator, event []byte) bool
+	// SampleBackpressure looks at tasks several times and reports to master how often each was found
+	// waiting for room in its outputs; tasks that are not there are left out (R107).
+	SampleBackpressure(r BackpressureRequest, master JobMaster)
 	// FreeSlot takes a slot back from the job; tasks in it are failed.
 	FreeSlot(a id.Allocation, cause error)
 	// ReleaseJob forgets what is kept for a job; none of its tasks may run any more.
@@ -56,6 +60,8 @@ type JobMaster interface {
 	OperatorEvent(a id.Attempt, op id.Operator, event []byte)
 	// WantsCheckpoint says that a task at its end waits for a checkpoint.
 	WantsCheckpoint(a id.Attempt)
+	// BackpressureSampled answers SampleBackpressure.
+	BackpressureSampled(w id.Worker, s BackpressureSamples)
 	// OfferSlots offers slots that the ResourceManager assigned to the job.
 	OfferSlots(te TaskExecutor, slots []SlotOffer)
 	// Disconnected says that a TaskManager is lost, with all its slots.
@@ -84,6 +90,28 @@ const (
 	// DeclineSuperseded: another checkpoint came first, or a task before declined this one.
 	DeclineSuperseded
 )
+
+// BackpressureRequest says which tasks to look at, and how often.
+type BackpressureRequest struct {
+	// Request is the answer's number.
+	Request  int
+	Attempts []id.Attempt
+	// Samples are taken Delay apart.
+	Samples int
+	Delay   time.Duration
+}
+
+// BackpressureSamples is the answer to a BackpressureRequest.
+type BackpressureSamples struct {
+	Request int
+	Tasks   []TaskBackpressure
+}
+
+// TaskBackpressure says in what share of the samples a task waited for room in its outputs.
+type TaskBackpressure struct {
+	Attempt id.Attempt
+	Share   float64
+}
 
 // SlotOffer is a slot on its way to a JobMaster.
 type SlotOffer struct {

@@ -54,6 +54,8 @@ type Partition struct {
 	waiting     atomic.Bool
 	since       atomic.Int64
 	onAvailable atomic.Pointer[func()]
+	// onBarrier is called when a barrier has left a queue.
+	onBarrier atomic.Pointer[func()]
 	// stuck says that the producer blocks at the hard limit; wake ends that.
 	stuck      atomic.Bool
 	stuckSince atomic.Int64
@@ -277,6 +279,24 @@ func (p *Partition) ConvertToUnaligned(checkpoint uint64) (states [][]byte, foun
 	}
 	return states, found, nil
 }
+
+// HoldsBarrier reports whether an aligned barrier of a checkpoint is still queued in a channel, or not
+// completely sent: whether ConvertToUnaligned would find it.
+func (p *Partition) HoldsBarrier(checkpoint uint64) bool {
+	for i := range p.queues {
+		if p.queues[i].holds(checkpoint) {
+			return true
+		}
+	}
+	return false
+}
+
+// OnBarrierTaken sets the callback that says that HoldsBarrier may return false now: a barrier has
+// left a queue. It is called by any goroutine and must not block. Set it before the partition is
+// used.
+func (p *Partition) OnBarrierTaken(f func()) { p.onBarrier.Store(&f) }
+
+func (p *Partition) barrierTaken() { p.callback(&p.onBarrier) }
 
 // Restore puts the channel state of a checkpoint into a channel, before anything else is put.
 func (p *Partition) Restore(channel int, state []byte) error {

@@ -190,6 +190,7 @@ type taken struct {
 // take removes the first element that is not obsolete. t.overtaken answers for checkpoint.
 func (q *queue) take(checkpoint uint64) (t taken) {
 	var size int64
+	barrier := false
 	q.mu.Lock()
 	if q.mu.overtaker != nil {
 		q.mu.Unlock()
@@ -197,6 +198,7 @@ func (q *queue) take(checkpoint uint64) (t taken) {
 	}
 	for q.mu.elems.len() > 0 && !t.ok {
 		e := q.mu.elems.pop()
+		barrier = barrier || e.elem.Kind == stream.KindBarrier
 		size += e.size
 		q.waiting.Add(-1)
 		t.elem, t.ok, t.size = e.elem, !q.obsoleteLocked(&e.elem), e.size
@@ -218,6 +220,9 @@ func (q *queue) take(checkpoint uint64) (t taken) {
 	}
 	if gone {
 		q.p.channelGone()
+	}
+	if barrier {
+		q.p.barrierTaken()
 	}
 	return t
 }
@@ -279,6 +284,7 @@ func (q *queue) detach() {
 	q.mu.Unlock()
 	q.sendMu.Unlock()
 	q.p.roomMade()
+	q.p.barrierTaken()
 	if gone {
 		q.p.channelGone()
 	}
@@ -398,6 +404,7 @@ func (q *queue) convert(checkpoint uint64) (state []byte, found bool, err error)
 	q.sendMu.Unlock()
 	if found {
 		q.p.roomMade()
+		q.p.barrierTaken()
 		if r != nil {
 			r.urgent(channel)
 		}
@@ -405,12 +412,29 @@ func (q *queue) convert(checkpoint uint64) (state []byte, found bool, err error)
 	return state, found, err
 }
 
+// holds reports whether the aligned barrier of a checkpoint is queued, or not completely sent.
+func (q *queue) holds(checkpoint uint64) bool {
+	q.sendMu.Lock()
+	defer q.sendMu.Unlock()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.partHoldsLocked(checkpoint) != nil || q.findLocked(checkpoint) >= 0
+}
+
+// partHoldsLocked returns the aligned barrier of a checkpoint if it is partly sent.
+func (q *queue) partHoldsLocked(checkpoint uint64) *stream.Barrier {
+	b := q.part.barrier()
+	if b == nil || b.Checkpoint != checkpoint || q.mu.unaligned >= checkpoint {
+		return nil
+	}
+	return b
+}
+
 func (q *queue) convertLocked(checkpoint uint64) (state []byte, found bool, err error) {
 	if q.mu.err != nil {
 		return nil, false, q.mu.err
 	}
-	if b := q.part.barrier(); b != nil && b.Checkpoint == checkpoint &&
-		q.mu.unaligned < checkpoint {
+	if b := q.partHoldsLocked(checkpoint); b != nil {
 		// Nothing is before it, but it waits for credit. The reader drops it when it comes.
 		q.overtakenLocked(unaligned(b))
 		return nil, true, nil

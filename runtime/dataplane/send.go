@@ -100,6 +100,9 @@ func (w *sender) visit(s *outStream) error {
 	q.busy.Store(true)
 	w.visited = append(w.visited, q)
 	err := w.fill(&v)
+	if v.barrier {
+		q.p.barrierTaken()
+	}
 	if err != nil {
 		// A record that cannot be encoded is the producer's failure, not the connection's.
 		q.p.Fail(fmt.Errorf("channel %d: %w", q.index, err))
@@ -146,6 +149,8 @@ type visit struct {
 	room int
 	// more says that there is more to send, ended that there never will be.
 	more, ended bool
+	// barrier says that the rest of a barrier was sent.
+	barrier bool
 }
 
 // fill appends frames with what the queue has, as far as the credit allows. While it runs, no
@@ -209,6 +214,7 @@ func (w *sender) fillFrame(v *visit, end int) error {
 			n := min(room, len(part.bytes)-part.sent)
 			w.out = append(w.out, part.bytes[part.sent:part.sent+n]...)
 			if part.sent += n; part.sent == len(part.bytes) {
+				v.barrier = v.barrier || part.barrier() != nil
 				part.bytes, part.sent = part.bytes[:0], 0
 				if cap(part.bytes) > slabBytes {
 					part.bytes = nil

@@ -3,6 +3,8 @@ package jobmaster
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"goflink/core/config"
@@ -60,11 +62,6 @@ type checkpoints struct {
 	assigned   *checkpoint.Assignment
 	onRestore  func(*checkpoint.Completed)
 	terminated func()
-}
-
-type answer struct {
-	path string
-	err  error
 }
 
 func newCheckpoints(m *Master, o *CheckpointOptions) *checkpoints {
@@ -150,10 +147,22 @@ func (c *checkpoints) step(e checkpoint.Event) {
 			c.carryOut(f)
 		}
 		if err != nil {
-			c.m.broken(err)
+			c.refused(e, err)
 		}
 	}
 	c.busy = false
+	c.m.metrics.checkpoints(c.c)
+}
+
+// refused deals with an event that the coordinator did not take. What tasks say may be wrong or late,
+// which is no reason to end the job; all else comes from the master itself.
+func (c *checkpoints) refused(e checkpoint.Event, err error) {
+	switch e.(type) {
+	case checkpoint.Acknowledged, checkpoint.Declined, checkpoint.WantsCheckpoint:
+		c.m.o.Logger.Warn("a task's message about a checkpoint was refused", "error", err)
+	default:
+		c.m.broken(err)
+	}
 }
 
 func (c *checkpoints) carryOut(e checkpoint.Effect) {
@@ -285,6 +294,7 @@ func (c *checkpoints) notifyComplete(e checkpoint.NotifyComplete) {
 // tasksChanged tells the coordinator which tasks run and which do not any more.
 func (c *checkpoints) tasksChanged(changes []scheduling.TaskChange) {
 	var running, failed []id.Attempt
+	reason := "they were cancelled"
 	for _, ch := range changes {
 		switch {
 		case ch.To == execgraph.Running:
@@ -293,10 +303,14 @@ func (c *checkpoints) tasksChanged(changes []scheduling.TaskChange) {
 			c.step(checkpoint.TaskFinished{Attempt: ch.Attempt})
 		case ch.To == execgraph.Failed, ch.To == execgraph.Canceled, ch.To == execgraph.Canceling:
 			failed = append(failed, ch.Attempt)
+			v := c.m.graph.Subtask(ch.Vertex)
+			if f := v.Current().Failure(); f != nil && ch.To == execgraph.Failed {
+				reason = v.TaskName() + ": " + f.Message
+			}
 		}
 	}
 	if len(failed) > 0 {
-		c.step(checkpoint.TasksFailed{Attempts: failed, Reason: "tasks failed or were cancelled"})
+		c.step(checkpoint.TasksFailed{Attempts: failed, Reason: reason})
 	}
 	if len(running) > 0 {
 		c.step(checkpoint.TasksRunning{Attempts: running})
@@ -382,6 +396,13 @@ func (m *Master) WantsCheckpoint(a id.Attempt) {
 	m.actor.Post(func() { m.checkpoints.step(checkpoint.WantsCheckpoint{Attempt: a}) })
 }
 
+// refuseAll answers who still waits when the job has ended.
+func (c *checkpoints) refuseAll() {
+	for _, name := range slices.Sorted(maps.Keys(c.waiting)) {
+		c.answer(checkpoint.RequestDone{Request: name, Err: c.m.endedErr()})
+	}
+}
+
 func (c *checkpoints) answer(e checkpoint.RequestDone) {
 	if done := c.waiting[e.Request]; done != nil {
 		delete(c.waiting, e.Request)
@@ -394,7 +415,11 @@ func (c *checkpoints) answer(e checkpoint.RequestDone) {
 func (m *Master) ask(event func(request string) checkpoint.Event, done func(path string, err error)) {
 	c := m.checkpoints
 	ok := m.actor.Post(func() {
-		if c.c == nil {
+		switch {
+		case m.finished:
+			done("", m.endedErr())
+			return
+		case c.c == nil:
 			done("", fmt.Errorf("job %s is not running", m.ID()))
 			return
 		}
@@ -404,7 +429,7 @@ func (m *Master) ask(event func(request string) checkpoint.Event, done func(path
 		c.step(event(name))
 	})
 	if !ok {
-		done("", fmt.Errorf("job %s has ended", m.ID()))
+		done("", m.endedErr())
 	}
 }
 
@@ -423,15 +448,19 @@ func (m *Master) TriggerSavepoint(kind stream.SavepointKind, target string,
 	}, done)
 }
 
-// await calls begin and waits for the answer.
-func await(ctx context.Context, begin func(done func(path string, err error))) (string, error) {
+// await calls begin and waits for the answer, which always comes: with the job's end at the latest.
+func await[T any](ctx context.Context, begin func(done func(T, error))) (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
 	answers := make(chan answer, 1)
-	begin(func(path string, err error) { answers <- answer{path, err} })
+	begin(func(v T, err error) { answers <- answer{v, err} })
 	select {
 	case a := <-answers:
-		return a.path, a.err
+		return a.value, a.err
 	case <-ctx.Done():
-		return "", ctx.Err()
+		return *new(T), ctx.Err()
 	}
 }
 

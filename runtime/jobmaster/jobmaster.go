@@ -14,6 +14,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"goflink/core/accumulator"
@@ -25,6 +27,7 @@ import (
 	"goflink/internal/host"
 	"goflink/runtime/controlplane"
 	"goflink/runtime/execgraph"
+	"goflink/runtime/metric"
 	"goflink/runtime/scheduling"
 	"goflink/runtime/slotpool"
 )
@@ -41,6 +44,8 @@ type Options struct {
 	// Checkpoints says how the job's state is saved.
 	Checkpoints *CheckpointOptions
 	Logger      *slog.Logger
+	// Metrics is the job's scope; nil if nothing is to be measured.
+	Metrics *metric.Group
 	// Trace, if not nil, hears what happens, for event logs and tests. It is called in the actor.
 	Trace func(event string)
 	// Ended is called once, in the actor, when the job has come to a terminal state.
@@ -69,12 +74,16 @@ type Master struct {
 	held        []scheduling.Deployment
 	holdDeploys int
 	shares      map[id.Attempt][]accumulator.Share
+	pressure    pressure
+	metrics     *metrics
 	started     time.Time
 	ended       time.Time
 	waiters     []chan<- struct{}
 	// over says that the job is in a terminal state, finished that everything is released.
 	over, finished bool
 	fatal          error
+	// suspended is why the job was given up.
+	suspended error
 }
 
 var _ controlplane.JobMaster = (*Master)(nil)
@@ -103,7 +112,11 @@ func New(o Options) (*Master, error) {
 	if m.pool, err = slotpool.New(po); err != nil {
 		return nil, err
 	}
+	if err := m.pressure.init(m, o.Config); err != nil {
+		return nil, err
+	}
 	m.checkpoints = newCheckpoints(m, o.Checkpoints)
+	m.metrics = newMetrics(&o)
 	m.actor = o.Host.NewActor("jobmaster " + o.Job.Name)
 	return m, nil
 }
@@ -209,7 +222,12 @@ func (m *Master) carryOut(e scheduling.Effect) {
 
 func (m *Master) tasksChanged(changes []scheduling.TaskChange) {
 	for _, c := range changes {
-		m.trace("task %s -> %s", m.graph.Subtask(c.Vertex).TaskName(), c.To)
+		v := m.graph.Subtask(c.Vertex)
+		if f := v.Current().Failure(); c.To == execgraph.Failed && f != nil {
+			m.trace("task %s -> %s: %s", v.TaskName(), c.To, f.Message)
+		} else {
+			m.trace("task %s -> %s", v.TaskName(), c.To)
+		}
 		m.coordinators.taskChanged(m, c)
 	}
 	m.checkpoints.tasksChanged(changes)
@@ -232,6 +250,7 @@ func (m *Master) cancelTasks(tasks []scheduling.Cancellation) {
 func (m *Master) jobStateChanged(e scheduling.JobStateChanged) {
 	m.trace("job %s -> %s", e.From, e.To)
 	m.o.Logger.Info("job state", "from", e.From, "to", e.To, "cause", e.Cause.Message)
+	m.metrics.jobState(m.o.Host.Now(), e.To, m.scheduler.Restarts())
 	if !e.To.Terminal() {
 		return
 	}
@@ -244,13 +263,18 @@ func (m *Master) jobStateChanged(e scheduling.JobStateChanged) {
 
 // finish tells who waits that the job is over, and closes the actor.
 func (m *Master) finish() {
-	for _, te := range m.executors {
-		te.ReleaseJob(m.o.Job.ID)
+	for _, w := range slices.Sorted(maps.Keys(m.executors)) {
+		m.executors[w].ReleaseJob(m.o.Job.ID)
 	}
 	for _, w := range m.waiters {
 		close(w)
 	}
 	m.waiters = nil
+	m.checkpoints.refuseAll()
+	m.pressure.refuseAll()
+	if m.o.Metrics != nil {
+		m.o.Metrics.Close()
+	}
 	if m.o.Ended != nil {
 		m.o.Ended()
 	}
@@ -258,9 +282,15 @@ func (m *Master) finish() {
 	m.actor.Close()
 }
 
+// endedErr is the answer to requests that come too late.
+func (m *Master) endedErr() error { return fmt.Errorf("job %s has ended", m.ID()) }
+
 // Suspend gives the job up without ending it.
 func (m *Master) Suspend(cause error) {
-	m.actor.Post(func() { m.schedule(scheduling.Suspend{Cause: failure.InfoOf(cause)}) })
+	m.actor.Post(func() {
+		m.suspended = cause
+		m.schedule(scheduling.Suspend{Cause: failure.InfoOf(cause)})
+	})
 }
 
 // Done is closed when the master has ended.
@@ -285,8 +315,11 @@ func (m *Master) result() (job.Result, error) {
 	case execgraph.JobCanceled:
 		return r, &job.CancelledError{ID: r.ID}
 	}
-	cause := m.scheduler.FailureCause()
-	return r, fmt.Errorf("job %q (%s) ended in %s: %w", r.Name, r.ID, m.graph.Status(), cause.Err())
+	cause := m.scheduler.FailureCause().Err()
+	if m.graph.Status() == execgraph.JobSuspended {
+		cause = m.suspended
+	}
+	return r, fmt.Errorf("job %q (%s) ended in %s: %w", r.Name, r.ID, m.graph.Status(), cause)
 }
 
 // call runs f in the actor; after the master's end it runs it at once, nobody else being there.

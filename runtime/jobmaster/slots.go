@@ -103,6 +103,7 @@ func (m *Master) OfferSlots(te controlplane.TaskExecutor, offers []controlplane.
 func (m *Master) Disconnected(w id.Worker, cause failure.Info) {
 	m.actor.Post(func() {
 		delete(m.executors, w)
+		m.pressure.lost(w)
 		m.slots(slotpool.WorkerLost{Worker: w, Cause: cause})
 	})
 }

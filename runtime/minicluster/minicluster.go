@@ -190,7 +190,8 @@ func (c *Cluster) Submit(_ context.Context, j *graph.JobGraph, code *graph.Code)
 		return jobmaster.Client{}, err
 	}
 	mo := jobmaster.Options{Host: c.o.Host, Job: j, Code: code, Config: conf, Resources: c.rm,
-		Checkpoints: checkpoints, Logger: c.o.Logger.With("job", j.Name)}
+		Metrics: c.metrics.Group("jobmanager", j.ID.String()), Checkpoints: checkpoints,
+		Logger: c.o.Logger.With("job", j.Name)}
 	if c.o.Trace != nil {
 		mo.Trace = func(event string) { c.o.Trace(j.ID, event) }
 	}

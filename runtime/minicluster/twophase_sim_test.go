@@ -23,6 +23,8 @@ import (
 	"goflink/operator"
 	"goflink/operator/reading"
 	"goflink/operator/writing"
+	"goflink/runtime/execgraph"
+	"goflink/runtime/jobmaster"
 	"goflink/runtime/localfs"
 	"goflink/runtime/memfs"
 	"goflink/runtime/minicluster"
@@ -364,6 +366,7 @@ func testStopCommits(t *testing.T) {
 	case <-time.After(time.Minute):
 		t.Fatal("the job makes no records")
 	}
+	awaitRunning(t, client)
 	if _, err := client.Stop(t.Context(), "savepoints", false); err != nil {
 		t.Fatal(err)
 	}
@@ -421,4 +424,29 @@ func countLines(t *testing.T, files *filesystem.Registry) int {
 		}
 	}
 	return len(all)
+}
+
+// awaitRunning waits until the JobMaster knows that all tasks of a job run.
+func awaitRunning(t *testing.T, client jobmaster.Client) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(time.Minute)
+	for {
+		tasks, err := client.Tasks(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		waits := slices.IndexFunc(tasks, func(task jobmaster.Task) bool {
+			return task.State != execgraph.Running
+		})
+		if waits < 0 {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("%s is still %s", tasks[waits].Name, tasks[waits].State)
+		}
+	}
 }

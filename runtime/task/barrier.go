@@ -119,8 +119,8 @@ func (t *Task) barrier(g *gateInput, channel int, b *stream.Barrier) error {
 func (t *Task) beginAlignment(b *stream.Barrier) (*alignment, error) {
 	known := t.aligner.find(b.Checkpoint) != nil
 	p, void := t.aligner.begin(b, t.o.Host.Now().UnixNano())
-	if p != nil && !known && b.Alignment == stream.Aligned && b.AlignTimeout > 0 && !t.keepAligned {
-		t.startAlignTimeout(b)
+	if p != nil && !known && timesOut(b) && !t.keepAligned {
+		t.atAlignTimeout(b, func() error { return t.alignTimedOut(b) })
 	}
 	for _, cp := range void {
 		t.unblock()
@@ -151,14 +151,17 @@ func (t *Task) pollPriority() (read bool, err error) {
 }
 
 // announced begins the alignment of a barrier that is still queued behind other elements, so that
-// its timeout runs.
+// its timeout runs. If the checkpoint has turned unaligned already, the barrier overtakes at once.
 func (t *Task) announced(g *gateInput) error {
 	b := g.gate.Announced()
 	if b == nil || t.keepAligned {
 		return nil
 	}
-	_, err := t.beginAlignment(b)
-	return err
+	p, err := t.beginAlignment(b)
+	if p == nil || err != nil {
+		return err
+	}
+	return t.convertInput(g, p)
 }
 
 // maybeAligned takes the snapshot, or ends the capture of channels, once all barriers are there.
@@ -188,19 +191,43 @@ func (t *Task) maybeAligned(p *alignment) error {
 }
 
 // takeUnaligned takes the snapshot at once; what comes on channels before their barrier is
-// captured.
+// captured. Barriers that are queued as aligned ones overtake, too.
 func (t *Task) takeUnaligned(p *alignment) error {
 	p.taken = true
 	t.unblock()
 	b := *p.barrier
 	b.Alignment = stream.Unaligned
-	return t.take(&b, p.began)
+	if err := t.take(&b, p.began); err != nil {
+		return err
+	}
+	for i := range t.gates {
+		if err := t.convertInput(&t.gates[i], p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// startAlignTimeout turns an aligned checkpoint unaligned if its barriers take too long.
-func (t *Task) startAlignTimeout(b *stream.Barrier) {
+// convertInput makes aligned barriers that are queued overtake, if the checkpoint has turned
+// unaligned and its channel state is being captured.
+func (t *Task) convertInput(g *gateInput, p *alignment) error {
+	cp := p.barrier.Checkpoint
+	if !p.taken || p.barrier.AlignTimeout == 0 || t.captured != cp {
+		return nil
+	}
+	_, err := g.gate.ConvertToUnaligned(cp)
+	return err
+}
+
+// timesOut reports whether an aligned barrier may turn unaligned.
+func timesOut(b *stream.Barrier) bool {
+	return b.Alignment == stream.Aligned && b.AlignTimeout > 0
+}
+
+// atAlignTimeout calls f in the task's goroutine when the barrier's timeout is over.
+func (t *Task) atAlignTimeout(b *stream.Barrier, f func() error) {
 	wait := max(0, time.UnixMilli(b.Triggered+b.AlignTimeout).Sub(t.o.Host.Now()))
-	t.o.Host.After(wait, func() { t.post(func() error { return t.alignTimedOut(b) }) })
+	t.o.Host.After(wait, func() { t.post(f) })
 }
 
 func (t *Task) alignTimedOut(b *stream.Barrier) error {
@@ -210,11 +237,6 @@ func (t *Task) alignTimedOut(b *stream.Barrier) error {
 	}
 	if err := t.takeUnaligned(p); err != nil {
 		return err
-	}
-	for i := range t.gates {
-		if _, err := t.gates[i].gate.ConvertToUnaligned(b.Checkpoint); err != nil {
-			return err
-		}
 	}
 	return t.maybeAligned(p)
 }

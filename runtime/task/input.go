@@ -51,6 +51,9 @@ func (t *Task) open() error {
 	if t.o.Restore != nil && t.o.Restore.Finished {
 		t.wasFinished = true
 	}
+	if err := t.latency.init(t.o.Config); err != nil {
+		return err
+	}
 	c, err := buildChain(t)
 	t.chain = c
 	if err != nil {
@@ -73,6 +76,7 @@ func (t *Task) open() error {
 	}
 	for _, p := range t.o.Partitions {
 		p.OnAvailable(t.wake)
+		p.OnBarrierTaken(t.barrierTaken)
 	}
 	for _, g := range t.o.Gates {
 		g.OnReadable(t.wake)
@@ -139,9 +143,6 @@ func (t *Task) connectInputs() error {
 
 // pollInput does one step on the inputs; more is false if there is nothing to read.
 func (t *Task) pollInput() (more bool, err error) {
-	if read, err := t.pollPriority(); read || err != nil {
-		return true, err
-	}
 	if t.cur.batch != nil {
 		return true, t.deliver()
 	}
@@ -204,7 +205,7 @@ func (t *Task) element(g *gateInput, channel int, e stream.Element) error {
 	case stream.KindStatus:
 		return t.status(in, ch, e.Status)
 	case stream.KindLatency:
-		return in.control.Latency(*e.Latency)
+		return t.marker(in, *e.Latency)
 	case stream.KindBarrier:
 		return t.barrier(g, channel, e.Barrier)
 	case stream.KindCancelBarrier:
@@ -251,7 +252,8 @@ func (t *Task) endOfInput(in *input, channel int, drained bool) error {
 		}
 		return nil
 	}
-	if e, ok := t.chain.nodes[0].op.(operator.InputEnder); ok && in.undrained == 0 {
+	e, ok := t.chain.nodes[0].op.(operator.InputEnder)
+	if ok && in.undrained == 0 && !t.wasFinished {
 		if err := e.EndInput(in.index); err != nil {
 			return err
 		}

@@ -47,3 +47,10 @@ func (m *mailbox) close() {
 	defer m.mu.Unlock()
 	m.closed, m.calls = true, nil
 }
+
+// size is the number of calls that wait.
+func (m *mailbox) size() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.calls)
+}

@@ -116,7 +116,8 @@ func (r *opRuntime) At(at int64, f func() error) (cancel func()) {
 	wait := max(0, time.UnixMilli(at).Sub(r.t.o.Host.Now()))
 	stop := r.t.o.Host.After(wait, func() {
 		r.t.post(func() error {
-			if cancelled || r.t.finished && !r.n.lingers() {
+			over := r.t.finished || r.t.wasFinished
+			if cancelled || over && !r.n.lingers() {
 				return nil
 			}
 			if err := f(); err != nil || !r.t.finished {

@@ -107,6 +107,15 @@ type Partition interface {
 	// BroadcastBarrierUnaligned puts the barrier before all that is queued and returns that,
 	// encoded, per channel.
 	BroadcastBarrierUnaligned(b *stream.Barrier) ([][]byte, error)
+	// HoldsBarrier reports whether an aligned barrier of the checkpoint is queued in a channel;
+	// OnBarrierTaken sets the function that is called when that may have changed.
+	HoldsBarrier(checkpoint uint64) bool
+	OnBarrierTaken(f func())
+	// ConvertToUnaligned puts such a barrier before all else that is queued and returns that,
+	// encoded, per channel, and the number of channels in which the barrier was found.
+	ConvertToUnaligned(checkpoint uint64) (states [][]byte, found int, err error)
+	// IsBackPressured reports whether the producer is without room; any goroutine may call it.
+	IsBackPressured() bool
 	// Close ends the writing after the last element; Fail ends it with an error that readers see.
 	Close()
 	Fail(err error)

@@ -25,8 +25,9 @@ type snapshots struct {
 	stop uint64
 }
 
-// snapshot is the task's part of one checkpoint. It is acknowledged once two things are there: the
-// operators' state is written, and all channels that are captured have got their barrier.
+// snapshot is the task's part of one checkpoint. It is acknowledged once three things are there: the
+// operators' state is written, all channels that are captured have got their barrier, and a barrier
+// that may still turn unaligned has left the outputs.
 type snapshot struct {
 	barrier *stream.Barrier
 	metrics statebackend.SnapshotMetrics
@@ -37,6 +38,8 @@ type snapshot struct {
 	writing  bool
 	// capturing says that barriers are missing, and channels are captured until they come.
 	capturing bool
+	// sending says that an aligned barrier with a timeout is still queued in an output.
+	sending bool
 	// inputs and outputs are what was in flight, encoded.
 	inputs, outputs map[channelKey][]byte
 }
@@ -73,6 +76,8 @@ func (t *Task) take(b *stream.Barrier, began int64) error {
 	s.metrics.StartDelay = max(0, began-b.Triggered*int64(time.Millisecond))
 	s.metrics.Alignment = now.UnixNano() - began
 	s.metrics.Unaligned = b.Alignment == stream.Unaligned
+	t.io.StartDelay.Store(s.metrics.StartDelay)
+	t.io.Alignment.Store(s.metrics.Alignment)
 	s.state.Finished = t.finished && t.drained
 	t.snapshot.active = append(t.snapshot.active, s)
 	if t.snapshot.final && t.snapshot.finalTaken == 0 {
@@ -89,6 +94,7 @@ func (t *Task) take(b *stream.Barrier, began int64) error {
 	if err := t.sendBarrier(s); err != nil {
 		return err
 	}
+	t.awaitSent(s)
 	l, err := t.o.Storage.Location(b.Checkpoint, b.Target, t.o.Info.Attempt)
 	if err != nil {
 		return t.snapshotFailed(s, err)
@@ -157,13 +163,81 @@ func (t *Task) sendBarrier(s *snapshot) error {
 		if err != nil {
 			return err
 		}
-		for c, state := range overtaken {
-			if len(state) > 0 {
-				s.outputs[channelKey{i, c}] = state
-			}
-		}
+		s.addOutputs(i, overtaken)
 	}
 	return nil
+}
+
+// awaitSent makes the snapshot wait for the aligned barrier to leave the outputs; when its timeout is
+// over, it overtakes what is queued before it there.
+func (t *Task) awaitSent(s *snapshot) {
+	if !timesOut(s.barrier) || !t.holdsBarrier(s.barrier.Checkpoint) {
+		return
+	}
+	s.sending = true
+	t.atAlignTimeout(s.barrier, func() error {
+		if !s.sending || t.snapshot.find(s.barrier.Checkpoint) != s {
+			return nil
+		}
+		return t.convertOutputs(s)
+	})
+}
+
+// holdsBarrier reports whether an aligned barrier is queued in an output where it may overtake.
+func (t *Task) holdsBarrier(checkpoint uint64) bool {
+	for i, p := range t.o.Partitions {
+		if !t.o.Vertex.Results[i].KeepAligned && p.HoldsBarrier(checkpoint) {
+			return true
+		}
+	}
+	return false
+}
+
+// barrierTaken is called, by any goroutine, when a barrier has left an output.
+func (t *Task) barrierTaken() {
+	if t.taken.Swap(true) {
+		return
+	}
+	t.post(func() error {
+		t.taken.Store(false)
+		for _, s := range append([]*snapshot(nil), t.snapshot.active...) {
+			if !s.sending || t.holdsBarrier(s.barrier.Checkpoint) {
+				continue
+			}
+			s.sending = false
+			if err := t.maybeAcknowledge(s); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// convertOutputs lets the aligned barrier overtake what is queued before it in the outputs, which
+// becomes channel state. Readers that have it already turn theirs by themselves.
+func (t *Task) convertOutputs(s *snapshot) error {
+	for i, p := range t.o.Partitions {
+		if t.o.Vertex.Results[i].KeepAligned {
+			continue
+		}
+		states, found, err := p.ConvertToUnaligned(s.barrier.Checkpoint)
+		if err != nil {
+			return err
+		}
+		s.metrics.Unaligned = s.metrics.Unaligned || found > 0
+		s.addOutputs(i, states)
+	}
+	s.sending = false
+	return t.maybeAcknowledge(s)
+}
+
+// addOutputs keeps what a barrier overtook in an output.
+func (s *snapshot) addOutputs(result int, states [][]byte) {
+	for c, state := range states {
+		if len(state) > 0 {
+			s.outputs[channelKey{result, c}] = state
+		}
+	}
 }
 
 // pending is one operator's state as of the snapshot, not written yet.
@@ -265,7 +339,7 @@ func (t *Task) write(ctx context.Context, s *snapshot, writes []pending) {
 
 // maybeAcknowledge reports the snapshot once everything of it is there.
 func (t *Task) maybeAcknowledge(s *snapshot) error {
-	if s.writing || s.capturing || t.snapshot.find(s.barrier.Checkpoint) != s {
+	if s.writing || s.capturing || s.sending || t.snapshot.find(s.barrier.Checkpoint) != s {
 		return nil
 	}
 	t.snapshot.remove(s)

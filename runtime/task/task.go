@@ -5,7 +5,6 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"goflink/core/failure"
 	"goflink/core/stream"
@@ -53,9 +52,10 @@ type Task struct {
 	captured uint64
 	err      error
 	io       IO
-	since    time.Time
-	waiting  waiting
 	snapshot snapshots
+	latency  latency
+	// taken is set while mail is under way which says that a barrier has left an output.
+	taken atomic.Bool
 	// suspended is set while a source waits for the savepoint that stops the job.
 	suspended *stream.Barrier
 	// ending is set while the operators are being finished; finished says that they are, drained
@@ -68,38 +68,36 @@ type Task struct {
 	wasFinished bool
 }
 
-// waiting says what a blocked task waits for.
-type waiting uint8
-
-const (
-	notWaiting waiting = iota
-	waitingForInput
-	waitingForOutput
-)
-
-// IO counts what a task did. Any goroutine may read it.
-type IO struct {
-	RecordsIn, RecordsOut atomic.Int64
-	// Idle and Backpressured are nanoseconds spent waiting for input and for output; the rest of
-	// the task's life it was busy.
-	Idle, Backpressured atomic.Int64
-	// Blocked is set while the task waits for output (R107).
-	Blocked atomic.Bool
-	// Watermark is the task's current input watermark.
-	Watermark atomic.Int64
-}
-
 // New returns a task that does nothing until Start.
 func New(o Options) *Task {
 	t := &Task{o: o, wake: func() {}}
 	t.ctx, t.stop = context.WithCancel(context.Background())
 	t.io.Watermark.Store(stream.MinWatermark)
+	t.io.started = o.Host.Now()
 	t.step.init()
 	return t
 }
 
 // IO are the task's counts.
 func (t *Task) IO() *IO { return &t.io }
+
+// QueuedMail is the number of calls that wait to run in the task's goroutine. Any goroutine may call
+// it.
+func (t *Task) QueuedMail() int { return t.mail.size() }
+
+// BackPressured reports whether the task waits, at this moment, for room in its outputs: between two
+// steps or within one. Any goroutine may call it.
+func (t *Task) BackPressured() bool {
+	if t.io.Blocked() {
+		return true
+	}
+	for _, p := range t.o.Partitions {
+		if p.IsBackPressured() {
+			return true
+		}
+	}
+	return false
+}
 
 // Start begins to run the task on its host. It is called once.
 func (t *Task) Start() {
@@ -142,9 +140,7 @@ func (t *Task) post(f func() error) bool { return t.mail.post(f) }
 
 // Step runs one step. It is called by the host only.
 func (t *Task) Step() (status host.Status) {
-	if t.waiting != notWaiting {
-		t.endWait()
-	}
+	t.endWait()
 	switch {
 	case t.phase == phaseEnded:
 		return host.Done
@@ -179,7 +175,8 @@ func (t *Task) guarded() (more bool, err error) {
 			t.phase = phaseRunning
 		}
 		t.o.Listener.Running(t.o.Info.Attempt)
-		return true, nil
+		t.startMarkers()
+		return true, t.maybeEnd()
 	}
 	if err := t.mail.run(); err != nil {
 		return false, err
@@ -199,6 +196,10 @@ func (t *Task) work() (more bool, err error) {
 		return false, nil
 	case t.chain.source != nil && (t.suspended != nil || t.finished || t.ending != nil):
 		return false, t.idle()
+	}
+	// Barriers that overtake wait neither for room in the outputs nor for an operator.
+	if read, err := t.pollPriority(); read || err != nil {
+		return true, err
 	}
 	if !t.outputsAvailable() {
 		if err := t.chain.flush(true); err != nil {
@@ -240,22 +241,12 @@ func (t *Task) outputsAvailable() bool {
 	return true
 }
 
-func (t *Task) beginWait(w waiting) {
-	t.since, t.waiting = t.o.Host.Now(), w
-	if w == waitingForOutput {
-		t.io.Blocked.Store(true)
-	}
-}
+func (t *Task) beginWait(w waiting) { t.io.begin(w, t.o.Host.Now()) }
 
 func (t *Task) endWait() {
-	d := int64(t.o.Host.Now().Sub(t.since))
-	if t.waiting == waitingForOutput {
-		t.io.Backpressured.Add(d)
-		t.io.Blocked.Store(false)
-	} else {
-		t.io.Idle.Add(d)
+	if t.io.waiting != notWaiting {
+		t.io.end(t.o.Host.Now())
 	}
-	t.waiting = notWaiting
 }
 
 // close releases everything; err is why the task ends.

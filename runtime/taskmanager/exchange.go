@@ -13,8 +13,6 @@ import (
 	"goflink/internal/host"
 	"goflink/runtime/controlplane"
 	"goflink/runtime/dataplane"
-	"goflink/runtime/metric"
-	"goflink/runtime/task"
 )
 
 // Exchange makes the ends of exchanges between tasks: inside the process through a registry, to
@@ -133,33 +131,4 @@ func (x *Exchange) Close() error {
 		return nil
 	}
 	return err
-}
-
-// registerIO registers a task's counts under Flink's names.
-func registerIO(g *metric.Group, o *task.Options, c *task.IO) {
-	g.Gauge("numRecordsIn", func() float64 { return float64(c.RecordsIn.Load()) })
-	g.Gauge("numRecordsOut", func() float64 { return float64(c.RecordsOut.Load()) })
-	g.Gauge("accumulateIdleTimeMs", func() float64 { return float64(c.Idle.Load()) / 1e6 })
-	g.Gauge("accumulateBackPressuredTimeMs", func() float64 {
-		return float64(c.Backpressured.Load()) / 1e6
-	})
-	g.Gauge("isBackPressured", func() float64 {
-		if c.Blocked.Load() {
-			return 1
-		}
-		return 0
-	})
-	g.Gauge("currentInputWatermark", func() float64 { return float64(c.Watermark.Load()) })
-	g.Gauge("buffers.inPoolUsage", func() float64 { return usage(o.Gates) })
-	g.Gauge("buffers.outPoolUsage", func() float64 { return usage(o.Partitions) })
-}
-
-// usage is the highest share of buffers in use of several gates or partitions (R108).
-func usage[E any](ends []E) (highest float64) {
-	for _, e := range ends {
-		if u, ok := any(e).(interface{ PoolUsage() float64 }); ok {
-			highest = max(highest, u.PoolUsage())
-		}
-	}
-	return highest
 }

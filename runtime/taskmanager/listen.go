@@ -47,7 +47,7 @@ func (tm *TaskManager) newTask(d *controlplane.TaskDeployment, r *running) (*tas
 		return nil, err
 	}
 	t := task.New(o)
-	registerIO(r.metrics, &o, t.IO())
+	registerTask(r.metrics, &o, t)
 	return t, nil
 }
 
@@ -149,7 +149,8 @@ func (deaf) AcknowledgeCheckpoint(id.Attempt, uint64, statebackend.TaskSnapshot,
 }
 func (deaf) DeclineCheckpoint(id.Attempt, uint64, controlplane.DeclineCause, failure.Info) {
 }
-func (deaf) OperatorEvent(id.Attempt, id.Operator, []byte)                  {}
-func (deaf) WantsCheckpoint(id.Attempt)                                     {}
-func (deaf) OfferSlots(controlplane.TaskExecutor, []controlplane.SlotOffer) {}
-func (deaf) Disconnected(id.Worker, failure.Info)                           {}
+func (deaf) OperatorEvent(id.Attempt, id.Operator, []byte)                   {}
+func (deaf) WantsCheckpoint(id.Attempt)                                      {}
+func (deaf) BackpressureSampled(id.Worker, controlplane.BackpressureSamples) {}
+func (deaf) OfferSlots(controlplane.TaskExecutor, []controlplane.SlotOffer)  {}
+func (deaf) Disconnected(id.Worker, failure.Info)                            {}
