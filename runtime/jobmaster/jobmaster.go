@@ -14,6 +14,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"goflink/core/accumulator"
@@ -209,7 +211,12 @@ func (m *Master) carryOut(e scheduling.Effect) {
 
 func (m *Master) tasksChanged(changes []scheduling.TaskChange) {
 	for _, c := range changes {
-		m.trace("task %s -> %s", m.graph.Subtask(c.Vertex).TaskName(), c.To)
+		v := m.graph.Subtask(c.Vertex)
+		if f := v.Current().Failure(); c.To == execgraph.Failed && f != nil {
+			m.trace("task %s -> %s: %s", v.TaskName(), c.To, f.Message)
+		} else {
+			m.trace("task %s -> %s", v.TaskName(), c.To)
+		}
 		m.coordinators.taskChanged(m, c)
 	}
 	m.checkpoints.tasksChanged(changes)
@@ -244,8 +251,8 @@ func (m *Master) jobStateChanged(e scheduling.JobStateChanged) {
 
 // finish tells who waits that the job is over, and closes the actor.
 func (m *Master) finish() {
-	for _, te := range m.executors {
-		te.ReleaseJob(m.o.Job.ID)
+	for _, w := range slices.Sorted(maps.Keys(m.executors)) {
+		m.executors[w].ReleaseJob(m.o.Job.ID)
 	}
 	for _, w := range m.waiters {
 		close(w)

@@ -306,7 +306,7 @@ func (t *Task) goOnFinishing() (err error) {
 			return err
 		}
 	}
-	if e.drained && t.o.FinalCheckpoint && t.chain.needsFinalCheckpoint() {
+	if e.drained && t.o.FinalCheckpoint && !t.snapshot.stopped && t.chain.needsFinalCheckpoint() {
 		t.snapshot.final = true
 		t.o.Listener.WantsCheckpoint(t.o.Info.Attempt)
 	}
