@@ -280,9 +280,10 @@ func (c *Coordinator) tasksFailed(e TasksFailed) error {
 }
 
 // goOn is called when tasks failed. If a savepoint has stopped sources already, all of the job must
-// restart from it: a part alone would run on without the data of the rest.
+// restart from it: a part alone would run on without the data of the rest. From one with which the
+// job was drained it only ends again.
 func (c *Coordinator) goOn(reason string) {
-	if c.stopped == nil || c.state != stateActive {
+	if c.state != stateActive || c.stopped == nil || c.stopped.kind == stream.DrainSavepoint {
 		return
 	}
 	err := failure.New(failure.Retryable, failure.Internal, "tasks failed after savepoint %d was "+
@@ -362,7 +363,7 @@ func (c *Coordinator) backlogChanged(e BacklogChanged) {
 // restoreWanted begins to settle from where tasks restart.
 func (c *Coordinator) restoreWanted() {
 	c.restoring = true
-	c.answerStop(errors.New("the job is restarting"))
+	c.goOn("the job is restarting")
 	c.abortCollecting("the job is restarting")
 	c.refuseWaiting("the job is restarting")
 }

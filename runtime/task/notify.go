@@ -59,6 +59,7 @@ func (t *Task) CheckpointAborted(checkpoint uint64) {
 		if t.chain == nil {
 			return nil
 		}
+		t.snapshot.aborted = max(t.snapshot.aborted, checkpoint)
 		if s := t.snapshot.find(checkpoint); s != nil {
 			t.dropSnapshot(s)
 		}

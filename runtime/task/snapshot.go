@@ -25,6 +25,9 @@ type snapshots struct {
 	// says that one is complete: no checkpoint follows.
 	stop    uint64
 	stopped bool
+	// aborted is the newest checkpoint that was said to be given up. Its barrier may still come; if
+	// it is to stop the job, no outcome follows. No checkpoint begins while such a one is under way.
+	aborted uint64
 }
 
 // snapshot is the task's part of one checkpoint. It is acknowledged once the operators' state is
@@ -82,7 +85,7 @@ func (t *Task) take(b *stream.Barrier, began int64) error {
 	if t.snapshot.final && t.snapshot.finalFrom == 0 {
 		t.snapshot.finalFrom = b.Checkpoint
 	}
-	if b.Savepoint.Stops() {
+	if b.Savepoint.Stops() && b.Checkpoint > t.snapshot.aborted {
 		t.snapshot.stop = b.Checkpoint
 	}
 	if b.Alignment == stream.Unaligned && t.openChannels() && !t.keepAligned {
