@@ -86,9 +86,6 @@ func (t *Task) open() error {
 	for _, g := range t.o.Gates {
 		g.Connect()
 	}
-	if t.wasFinished && t.chain.source != nil {
-		return t.replayEnd()
-	}
 	return nil
 }
 
