@@ -76,6 +76,9 @@ type ChannelHandle struct {
 	// Filter says, of a restore at another parallelism, that there may be records of other subtasks
 	// in it: the task keeps those that the edge's router would send to it.
 	Filter bool `json:",omitempty"`
+	// RecordsOnly says, of a restore into a job that is not laid out as before, that watermarks and
+	// statuses in it do not count: their channel may now be that of another producer.
+	RecordsOnly bool `json:",omitempty"`
 }
 
 // OperatorSnapshot is what one operator instance contributes to a checkpoint.

@@ -6,6 +6,8 @@ package host
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"sync"
 	"time"
 )
@@ -28,6 +30,9 @@ type Host interface {
 	// StepLimit returns how many of n records a step may take at most. The real host returns n; the
 	// simulated one varies it.
 	StepLimit(n int) int
+	// Random returns a number for the names of what must not exist twice. The simulated host draws
+	// it from its seed.
+	Random() uint64
 	// MayBlock reports whether a Stepper may block its goroutine within a step.
 	MayBlock() bool
 }
@@ -79,6 +84,13 @@ func (Real) Go(_ string, f func()) { go f() }
 
 // StepLimit returns n.
 func (Real) StepLimit(n int) int { return n }
+
+// Random returns a number that nobody else draws, from the machine's source.
+func (Real) Random() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // it never returns an error (its documentation)
+	return binary.LittleEndian.Uint64(b[:])
+}
 
 // MayBlock is true.
 func (Real) MayBlock() bool { return true }

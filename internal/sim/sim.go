@@ -107,6 +107,9 @@ func (w *World) StepLimit(n int) int {
 	return 1 + w.rnd.IntN(n)
 }
 
+// Random returns a number that follows from the seed.
+func (w *World) Random() uint64 { return w.rnd.Uint64() }
+
 // MayBlock is false.
 func (w *World) MayBlock() bool { return false }
 

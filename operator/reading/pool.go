@@ -1,6 +1,7 @@
 package reading
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -16,6 +17,10 @@ type pool struct {
 	find    func(ctx context.Context) ([]source.Split, error)
 	state   poolState
 	waiting []int
+	// place is where each split stood in the list that was found or restored. What comes back is
+	// put there again: a reader must not get a split with times before those that it has read,
+	// whose records would come behind its watermark.
+	place map[string]int
 }
 
 // poolState is the pool's part of a checkpoint.
@@ -32,9 +37,18 @@ func newPool(ctx source.EnumeratorContext, restored []byte, splits func() []sour
 	*pool, error) {
 	p, err := newFindingPool(ctx, restored, nil)
 	if err == nil && !p.state.Found {
-		p.state = poolState{true, splits()}
+		p.found(splits())
 	}
 	return p, err
+}
+
+// found begins with the list of all splits.
+func (p *pool) found(splits []source.Split) {
+	p.state = poolState{true, splits}
+	p.place = make(map[string]int, len(splits))
+	for i := range splits {
+		p.place[splits[i].ID] = i
+	}
 }
 
 // newFindingPool returns a pool of what was restored, or of the splits that find finds.
@@ -46,6 +60,9 @@ func newFindingPool(ctx source.EnumeratorContext, restored []byte,
 	}
 	if err := json.Unmarshal(restored, &p.state); err != nil {
 		return nil, fmt.Errorf("state of a split enumerator: %w", err)
+	}
+	if p.state.Found {
+		p.found(p.state.Splits)
 	}
 	return p, nil
 }
@@ -63,7 +80,7 @@ func (p *pool) Start() error {
 		if err != nil {
 			return err
 		}
-		p.state = poolState{true, splits}
+		p.found(splits)
 		waiting := p.waiting
 		p.waiting = nil
 		for _, subtask := range waiting {
@@ -90,9 +107,12 @@ func (p *pool) RequestSplit(subtask int, _ string) error {
 	return p.ctx.Assign(subtask, []source.Split{s})
 }
 
-// AddBack puts the splits of a failed reader first.
+// AddBack puts the splits of a failed reader in their places.
 func (p *pool) AddBack(_ int, splits []source.Split) error {
-	p.state.Splits = append(splits, p.state.Splits...)
+	p.state.Splits = slices.Concat(splits, p.state.Splits)
+	slices.SortStableFunc(p.state.Splits, func(a, b source.Split) int {
+		return cmp.Compare(p.place[a.ID], p.place[b.ID])
+	})
 	return nil
 }
 

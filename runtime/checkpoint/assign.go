@@ -66,6 +66,8 @@ type assigner struct {
 	old   map[id.Operator]place
 	now   map[id.Operator]place
 	out   *Assignment
+	// rescaled says that the job is not laid out as that of the checkpoint.
+	rescaled bool
 }
 
 // place is where an operator is: its vertex, and its position in the chain.

@@ -20,6 +20,10 @@ import (
 //	global       the first subtask gets all
 //	round robin, random   whole channels are dealt out evenly
 //	all others   cannot be dealt out; such edges stay aligned, so there should be nothing
+//
+// Watermarks in channel state hold for the producer that sent them. If any operator of the job has
+// another parallelism now, records may come in other channels than they would have, and behind
+// watermarks of others: only the records are restored then. A watermark that lacks comes again.
 
 // edgeKey tells the edges of a graph apart, the same in every graph with these operators.
 type edgeKey struct {
@@ -81,6 +85,7 @@ func (a *assigner) assignChannels() error {
 	for i, k := range keyEdges(edges) {
 		now[k] = &edges[i]
 	}
+	a.rescaled = a.anyRescaled()
 	known := map[[2]int]bool{} // consumer and input, or ^producer and result
 	for i, k := range keyEdges(a.m.Edges) {
 		was := &a.m.Edges[i]
@@ -104,6 +109,17 @@ func (a *assigner) assignChannels() error {
 		}
 	}
 	return a.checkChannels(known)
+}
+
+// anyRescaled reports whether an operator has come, gone or changed its parallelism.
+func (a *assigner) anyRescaled() bool {
+	for op, was := range a.old {
+		is, ok := a.now[op]
+		if !ok || len(a.m.Vertices[was.vertex].Subtasks) != a.job.Vertices[is.vertex].Parallelism {
+			return true
+		}
+	}
+	return len(a.old) != len(a.now)
 }
 
 // describeEdge names both ends of a recorded edge.
@@ -277,8 +293,8 @@ func (a *assigner) give(e *Edge, consumer int, f *inFlight, producers int, filte
 	}
 	for _, blobs := range [][]statebackend.Blob{f.inputs, f.outputs} {
 		for _, b := range blobs {
-			s.InputChannels = append(s.InputChannels, statebackend.ChannelHandle{
-				Edge: e.Input, Channel: channel, Contents: b, Filter: filter})
+			s.InputChannels = append(s.InputChannels, statebackend.ChannelHandle{Edge: e.Input,
+				Channel: channel, Contents: b, Filter: filter, RecordsOnly: a.rescaled})
 		}
 	}
 	r.Operators[e.To] = s

@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"fmt"
+	"slices"
 
 	"goflink/core/statebackend"
 	"goflink/graph"
@@ -160,13 +161,19 @@ func (a *assigner) checkProducers(v *graph.Vertex, e *graph.Edge) error {
 	return nil
 }
 
-// hadEnded reports whether a subtask was gone, so that there is no state to run it again from.
+// hadEnded reports whether a subtask was gone, so that there is no state to run it again from. At
+// another parallelism its state comes from all that there were.
 func (a *assigner) hadEnded(v *graph.Vertex, subtask int) bool {
 	for j := range v.Nodes {
-		if p, found := a.old[v.Nodes[j].Operator]; found {
-			was := &a.m.Vertices[p.vertex]
-			return len(was.Subtasks) != v.Parallelism || was.Subtasks[subtask].Operators == nil
+		p, found := a.old[v.Nodes[j].Operator]
+		if !found {
+			continue
 		}
+		was := a.m.Vertices[p.vertex].Subtasks
+		if len(was) == v.Parallelism {
+			was = was[subtask : subtask+1]
+		}
+		return slices.ContainsFunc(was, func(s SubtaskState) bool { return s.Operators == nil })
 	}
 	return false
 }

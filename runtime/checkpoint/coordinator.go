@@ -70,8 +70,8 @@ type Coordinator struct {
 	// full makes the next checkpoints full, until one is complete.
 	full      bool
 	restoring bool
-	// stopped is the savepoint that stops the job, once it is complete.
-	stopped uint64
+	// stopped is the savepoint that stops the job, once it is complete and until the job has ended.
+	stopped *pending
 
 	files files
 	timer time.Time
@@ -275,7 +275,37 @@ func (c *Coordinator) tasksFailed(e TasksFailed) error {
 	c.nextPeriodic = time.Time{}
 	c.abortCollecting("tasks failed: %s", e.Reason)
 	c.refuseWaiting("tasks failed: %s", e.Reason)
+	c.goOn(e.Reason)
 	return errors.Join(errs...)
+}
+
+// goOn is called when tasks failed. If a savepoint has stopped sources already, all of the job must
+// restart from it: a part alone would run on without the data of the rest. From one with which the
+// job was drained it only ends again.
+func (c *Coordinator) goOn(reason string) {
+	if c.state != stateActive || c.stopped == nil || c.stopped.kind == stream.DrainSavepoint {
+		return
+	}
+	err := failure.New(failure.Retryable, failure.Internal, "tasks failed after savepoint %d was "+
+		"complete and before the job had stopped: %s", c.stopped.id, reason)
+	c.answerStop(err)
+	c.emit(FailJob{Err: err})
+}
+
+// answerStop answers the request for the savepoint that stops the job: err says why the job has not
+// ended with it.
+func (c *Coordinator) answerStop(err error) {
+	p := c.stopped
+	c.stopped = nil
+	if p == nil || p.request.id == "" {
+		return
+	}
+	done := RequestDone{Request: p.request.id, Checkpoint: p.id, Path: p.completed.Path}
+	if err != nil {
+		done.Path, done.Err = "", fmt.Errorf("savepoint %d of job %q is complete (%s), but has not "+
+			"stopped the job: %w", p.id, c.o.Job.Name, p.completed.Path, err)
+	}
+	c.emit(done)
 }
 
 // abortCollecting gives up all checkpoints that are not being made durable. It counts as no
@@ -333,7 +363,7 @@ func (c *Coordinator) backlogChanged(e BacklogChanged) {
 // restoreWanted begins to settle from where tasks restart.
 func (c *Coordinator) restoreWanted() {
 	c.restoring = true
-	c.stopped = 0
+	c.goOn("the job is restarting")
 	c.abortCollecting("the job is restarting")
 	c.refuseWaiting("the job is restarting")
 }
@@ -353,7 +383,16 @@ func (c *Coordinator) stop(e Stop) error {
 	}
 	c.abortCollecting("the job is %v", e.End)
 	c.refuseWaiting("the job is %v", e.End)
+	c.answerStop(c.endError())
 	return nil
+}
+
+// endError is nil if the job has ended as a savepoint ends it.
+func (c *Coordinator) endError() error {
+	if c.end == JobFinished {
+		return nil
+	}
+	return fmt.Errorf("the job is %v", c.end)
 }
 
 // settle answers what had to wait for a checkpoint's fate: a restore, and the end.
@@ -428,8 +467,8 @@ func (c *Coordinator) mayBegin() error {
 		return fmt.Errorf("the job is %v", c.end)
 	case c.restoring:
 		return errors.New("the job is restarting")
-	case c.stopped != 0:
-		return fmt.Errorf("savepoint %d is complete and stops the job", c.stopped)
+	case c.stopped != nil:
+		return fmt.Errorf("savepoint %d is complete and stops the job", c.stopped.id)
 	case c.stopping() != nil:
 		return fmt.Errorf("savepoint %d, which stops the job, is being taken", c.stopping().id)
 	case !c.plan.ready():

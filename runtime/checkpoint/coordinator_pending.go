@@ -427,7 +427,7 @@ func (c *Coordinator) complete(p *pending, path string) error {
 	c.remove(p)
 	p.completed.Path = path
 	c.stats.completed(c, p)
-	if p.request.id != "" {
+	if p.request.id != "" && !p.kind.Stops() {
 		c.emit(RequestDone{Request: p.request.id, Checkpoint: p.id, Path: path})
 	}
 	if p.kind == stream.Savepoint {
@@ -440,7 +440,10 @@ func (c *Coordinator) complete(p *pending, path string) error {
 		}
 	}
 	if p.kind.Stops() {
-		c.stopped = p.id
+		c.stopped = p
+		if c.state != stateActive {
+			c.answerStop(c.endError())
+		}
 		c.refuseWaiting("savepoint %d is complete and stops the job", p.id)
 	} else {
 		c.failures = 0

@@ -240,7 +240,8 @@ type Discard struct {
 	Last bool
 }
 
-// RequestDone answers TriggerSavepoint and TriggerCheckpoint.
+// RequestDone answers TriggerSavepoint and TriggerCheckpoint. One that is to stop the job is answered
+// once the job has ended, or goes on although the savepoint is complete.
 type RequestDone struct {
 	Request    string
 	Checkpoint uint64 // 0 if none was begun
@@ -251,7 +252,8 @@ type RequestDone struct {
 // RestoreFrom answers RestoreWanted; nil stands for a start from the beginning.
 type RestoreFrom struct{ Completed *Completed }
 
-// FailJob asks to fail the job, because too many checkpoints in a row have failed.
+// FailJob asks to fail the job, because too many checkpoints in a row have failed, or tasks failed
+// after a savepoint had begun to stop the job.
 type FailJob struct{ Err error }
 
 // Terminated says that nothing is left to do after Stop.

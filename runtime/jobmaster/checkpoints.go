@@ -474,7 +474,8 @@ func (c Client) Savepoint(ctx context.Context, target string) (string, error) {
 	return c.savepoint(ctx, target, stream.Savepoint)
 }
 
-// Stop takes a savepoint and ends the job with it; it returns once the savepoint is complete.
+// Stop takes a savepoint and ends the job with it; it returns once the job has ended. The error of
+// one that has failed before, and goes on, names the savepoint if it is complete.
 func (c Client) Stop(ctx context.Context, target string, drain bool) (string, error) {
 	if drain {
 		return c.savepoint(ctx, target, stream.DrainSavepoint)

@@ -34,6 +34,7 @@ func (c *Cluster) services(j *taskmanager.Job) (*jobmaster.CheckpointOptions, er
 	if err != nil {
 		return nil, err
 	}
+	so.Random = c.o.Host.Random
 	s, err := storage.New(so)
 	if err != nil {
 		return nil, err

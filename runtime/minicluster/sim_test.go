@@ -1,4 +1,4 @@
-//go:build !simrandom
+//go:build simrandom
 
 package minicluster_test
 
@@ -6,47 +6,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
-	"time"
 
 	"goflink/core/config"
 	"goflink/core/filesystem"
 	"goflink/core/id"
-	"goflink/core/job"
 	"goflink/datastream"
-	"goflink/graph"
 	"goflink/internal/sim"
 	"goflink/internal/testkit"
 	"goflink/runtime/memfs"
 	"goflink/runtime/minicluster"
 )
-
-// collector takes the job of a program instead of running it.
-type collector struct {
-	job  *graph.JobGraph
-	code *graph.Code
-}
-
-var errTaken = errors.New("taken")
-
-func (c *collector) Submit(_ context.Context, j *graph.JobGraph, code *graph.Code) (job.Client, error) {
-	c.job, c.code = j, code
-	return nil, errTaken
-}
-
-// compile builds the program's job.
-func compile(t *testing.T, conf *config.Configuration, files *filesystem.Registry,
-	program func(env *datastream.Environment)) (*graph.JobGraph, *graph.Code) {
-	t.Helper()
-	c := &collector{}
-	env := datastream.New(t.Context(), datastream.Options{Executor: c, Config: conf, Files: files})
-	program(env)
-	if _, err := env.Execute("simulated"); !errors.Is(err, errTaken) {
-		t.Fatal(err)
-	}
-	return c.job, c.code
-}
 
 type count struct {
 	Key int64
@@ -149,17 +119,6 @@ func simCounts(t *testing.T, seed uint64) {
 				k, highest[k], want, unaligned, parallelism, r.Restarts)
 		}
 	}
-}
-
-// eventLog keeps what happened, for the message of a failure.
-type eventLog struct{ lines []string }
-
-func (l *eventLog) Add(at time.Time, event string) {
-	l.lines = append(l.lines, at.Format("05.000000 ")+event)
-}
-
-func (l *eventLog) Tail(n int) string {
-	return strings.Join(l.lines[max(0, len(l.lines)-n):], "\n")
 }
 
 func btoi(b bool) int64 {

@@ -179,7 +179,9 @@ func (t *Task) maybeAligned(p *alignment) error {
 				return err
 			}
 		}
-	} else if err := t.take(p.barrier, p.began); err != nil {
+	} else if err := t.onceDrained(p.barrier, func() error {
+		return t.take(p.barrier, p.began)
+	}); err != nil {
 		return err
 	}
 	for _, cp := range void {
@@ -323,7 +325,26 @@ func (t *Task) trigger(b *stream.Barrier) error {
 	if b.Savepoint == stream.DrainSavepoint && !t.finished && t.ending == nil {
 		return t.finish(true, func() error { return t.takeAndStop(b) })
 	}
-	return t.takeAndStop(b)
+	return t.onceDrained(b, func() error { return t.takeAndStop(b) })
+}
+
+// onceDrained calls take: at once, or, if the savepoint drains the job and operators of the task
+// still have work under way, after they have finished. Else the savepoint would lack their last
+// records, and the barrier would go before the end of the data.
+func (t *Task) onceDrained(b *stream.Barrier, take func() error) error {
+	if b.Savepoint != stream.DrainSavepoint || t.ending == nil {
+		return take()
+	}
+	before := t.ending.then
+	t.ending.then = func() error {
+		if before != nil {
+			if err := before(); err != nil {
+				return err
+			}
+		}
+		return take()
+	}
+	return nil
 }
 
 // takeAndStop takes the snapshot; a source then waits if the job is to stop with it.

@@ -90,9 +90,6 @@ func (t *Task) open() error {
 	for _, g := range t.o.Gates {
 		g.Connect()
 	}
-	if t.wasFinished && t.chain.source != nil {
-		return t.replayEnd()
-	}
 	return nil
 }
 
@@ -308,7 +305,7 @@ func (t *Task) goOnFinishing() (err error) {
 			return err
 		}
 	}
-	if e.drained && t.o.FinalCheckpoint && t.chain.needsFinalCheckpoint() {
+	if e.drained && t.o.FinalCheckpoint && !t.snapshot.stopped && t.chain.needsFinalCheckpoint() {
 		t.snapshot.final = true
 		t.o.Listener.WantsCheckpoint(t.o.Info.Attempt)
 	}

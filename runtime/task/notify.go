@@ -25,11 +25,15 @@ func (t *Task) CheckpointComplete(checkpoint uint64) {
 				}
 			}
 		}
-		if f := t.snapshot.finalTaken; f != 0 && f <= checkpoint {
+		if f := t.snapshot.finalFrom; f != 0 && f <= checkpoint {
 			t.snapshot.final = false
 		}
+		if t.snapshot.stop == checkpoint {
+			// What came after the savepoint is never committed.
+			t.snapshot.stopped, t.snapshot.final = true, false
+		}
 		if t.snapshot.stop <= checkpoint {
-			t.snapshot.stop = 0
+			t.snapshot.stop = 0 // an older one has failed
 		}
 		return t.stopAfter(checkpoint)
 	})
@@ -55,6 +59,7 @@ func (t *Task) CheckpointAborted(checkpoint uint64) {
 		if t.chain == nil {
 			return nil
 		}
+		t.snapshot.aborted = max(t.snapshot.aborted, checkpoint)
 		if s := t.snapshot.find(checkpoint); s != nil {
 			t.dropSnapshot(s)
 		}
@@ -72,16 +77,10 @@ func (t *Task) CheckpointAborted(checkpoint uint64) {
 	})
 }
 
-// resumeAfter lets a source go on whose savepoint failed, and asks for the final checkpoint again.
+// resumeAfter lets a source go on whose savepoint failed.
 func (t *Task) resumeAfter(checkpoint uint64) error {
-	if t.snapshot.final && t.snapshot.finalTaken == checkpoint {
-		t.snapshot.finalTaken = 0
-	}
 	if t.snapshot.stop == checkpoint {
 		t.snapshot.stop = 0
-	}
-	if t.snapshot.final && t.snapshot.finalTaken == 0 {
-		t.o.Listener.WantsCheckpoint(t.o.Info.Attempt)
 	}
 	if t.suspended == nil || t.suspended.Checkpoint != checkpoint {
 		return t.maybeEnd()

@@ -9,6 +9,7 @@ import (
 
 	"goflink/core/statebackend"
 	"goflink/core/stream"
+	"goflink/graph"
 	"goflink/operator"
 	"goflink/runtime/dataplane"
 )
@@ -29,22 +30,51 @@ func (t *Task) restoreChannels() error {
 			return fmt.Errorf("channel state of input %d: %w", h.Edge, err)
 		}
 		g := &t.gates[h.Edge]
-		if h.Filter {
-			if b, err = t.filterState(h.Edge, b); err != nil {
-				return fmt.Errorf("channel state of input %d: %w", h.Edge, err)
-			}
+		switch {
+		case h.Filter:
+			b, err = t.filterState(h.Edge, b)
+		case h.RecordsOnly:
+			b, err = t.recordsOf(h.Edge, b)
+		}
+		if err != nil {
+			return fmt.Errorf("channel state of input %d: %w", h.Edge, err)
 		}
 		g.gate.Restore(min(h.Channel, g.gate.Channels()-1), b)
 	}
 	return nil
 }
 
+// recordsOf keeps the records of encoded channel state.
+func (t *Task) recordsOf(edge int, state []byte) (kept []byte, err error) {
+	code, err := t.edgeCode(edge)
+	if err != nil {
+		return nil, err
+	}
+	err = dataplane.ReadState(code.Type, state, func(e stream.Element) (err error) {
+		if e.Kind == stream.KindBatch {
+			defer e.Batch.Release()
+			kept, err = dataplane.AppendRecords(kept, e.Batch, 0, e.Batch.Len())
+		}
+		return err
+	})
+	return kept, err
+}
+
+// edgeCode is the code of the edge that leads to a gate.
+func (t *Task) edgeCode(edge int) (graph.EdgeCode, error) {
+	code, ok := t.o.Code.Edges[t.o.Vertex.Inputs[edge].StreamEdge]
+	if !ok {
+		return code, fmt.Errorf("the program has no code for it")
+	}
+	return code, nil
+}
+
 // filterState keeps the records of encoded channel state that the edge's router sends to this
 // subtask: the router of the edge is given all, and one of its channels is kept.
 func (t *Task) filterState(edge int, state []byte) ([]byte, error) {
-	code, ok := t.o.Code.Edges[t.o.Vertex.Inputs[edge].StreamEdge]
-	if !ok {
-		return nil, fmt.Errorf("the program has no code for it")
+	code, err := t.edgeCode(edge)
+	if err != nil {
+		return nil, err
 	}
 	w := &keptChannel{channels: t.o.Info.Parallelism, keep: t.o.Info.Subtask}
 	r, err := code.Router(w, operator.RouterOptions{MaxParallelism: t.o.Info.MaxParallelism})

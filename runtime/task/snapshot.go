@@ -17,17 +17,22 @@ var errEnded = errors.New("the task has ended")
 // snapshots are the task's parts of checkpoints that are not complete yet.
 type snapshots struct {
 	active []*snapshot
-	// final is set once the task waits for a checkpoint after its end; finalTaken is the number of
-	// the first one taken since.
-	final      bool
-	finalTaken uint64
-	// stop is a savepoint that stops the job and was taken here, until its outcome is known.
-	stop uint64
+	// final is set while the task waits, after its end, for a checkpoint to be complete; finalFrom
+	// is the number of the first one taken since: that or any later one will do.
+	final     bool
+	finalFrom uint64
+	// stop is a savepoint that stops the job and was taken here, until its outcome is known; stopped
+	// says that one is complete: no checkpoint follows.
+	stop    uint64
+	stopped bool
+	// aborted is the newest checkpoint that was said to be given up. Its barrier may still come; if
+	// it is to stop the job, no outcome follows. No checkpoint begins while such a one is under way.
+	aborted uint64
 }
 
-// snapshot is the task's part of one checkpoint. It is acknowledged once three things are there: the
-// operators' state is written, all channels that are captured have got their barrier, and a barrier
-// that may still turn unaligned has left the outputs.
+// snapshot is the task's part of one checkpoint. It is acknowledged once the operators' state is
+// written, all channels that are captured have got their barrier, a barrier that may still turn
+// unaligned has left the outputs, and what was captured is written. Until then the task does not end.
 type snapshot struct {
 	barrier *stream.Barrier
 	metrics statebackend.SnapshotMetrics
@@ -35,7 +40,8 @@ type snapshot struct {
 
 	// location is where the task's files of this checkpoint go.
 	location statebackend.Location
-	writing  bool
+	// writing says that state, or then what was in flight, is being written.
+	writing bool
 	// capturing says that barriers are missing, and channels are captured until they come.
 	capturing bool
 	// sending says that an aligned barrier with a timeout is still queued in an output.
@@ -80,10 +86,10 @@ func (t *Task) take(b *stream.Barrier, began int64) error {
 	t.io.Alignment.Store(s.metrics.Alignment)
 	s.state.Finished = t.finished && t.drained
 	t.snapshot.active = append(t.snapshot.active, s)
-	if t.snapshot.final && t.snapshot.finalTaken == 0 {
-		t.snapshot.finalTaken = b.Checkpoint
+	if t.snapshot.final && t.snapshot.finalFrom == 0 {
+		t.snapshot.finalFrom = b.Checkpoint
 	}
-	if b.Savepoint.Stops() {
+	if b.Savepoint.Stops() && b.Checkpoint > t.snapshot.aborted {
 		t.snapshot.stop = b.Checkpoint
 	}
 	if b.Alignment == stream.Unaligned && t.openChannels() && !t.keepAligned {
@@ -337,23 +343,19 @@ func (t *Task) write(ctx context.Context, s *snapshot, writes []pending) {
 	})
 }
 
-// maybeAcknowledge reports the snapshot once everything of it is there.
+// maybeAcknowledge reports the snapshot once everything of it is there: the operators' state first,
+// then what was in flight, which is complete by then.
 func (t *Task) maybeAcknowledge(s *snapshot) error {
 	if s.writing || s.capturing || s.sending || t.snapshot.find(s.barrier.Checkpoint) != s {
 		return nil
 	}
-	t.snapshot.remove(s)
-	if len(s.inputs)+len(s.outputs) == 0 {
-		t.acknowledge(s)
-		return t.maybeEnd()
+	if len(s.inputs)+len(s.outputs) > 0 {
+		s.writing = true
+		t.spawn("channel state", func(ctx context.Context) { t.writeChannels(ctx, s) })
+		return nil
 	}
-	t.spawn("channel state", func(ctx context.Context) {
-		if err := t.writeChannels(ctx, s); err != nil {
-			t.o.Listener.Decline(t.o.Info.Attempt, s.barrier.Checkpoint, Failed, err)
-			return
-		}
-		t.acknowledge(s)
-	})
+	t.snapshot.remove(s)
+	t.acknowledge(s)
 	return t.maybeEnd()
 }
 
@@ -365,39 +367,46 @@ func (t *Task) acknowledge(s *snapshot) {
 }
 
 // writeChannels writes what was in flight: inputs belong to the head, outputs to the last operator.
-func (t *Task) writeChannels(ctx context.Context, s *snapshot) error {
-	ops := s.state.Operators
-	head, tail := &ops[0], &ops[len(ops)-1]
-	var err error
-	head.InputChannels, err = writeAll(ctx, s.location, s.inputs, &s.metrics)
-	if err != nil {
-		return err
+// It runs outside the task's goroutine.
+func (t *Task) writeChannels(ctx context.Context, s *snapshot) {
+	in, inBytes, err := writeAll(ctx, s.location, s.inputs)
+	var out []statebackend.ChannelHandle
+	var outBytes int64
+	if err == nil {
+		out, outBytes, err = writeAll(ctx, s.location, s.outputs)
 	}
-	tail.OutputChannels, err = writeAll(ctx, s.location, s.outputs, &s.metrics)
-	return err
+	t.post(func() error {
+		if err != nil {
+			return t.snapshotFailed(s, err)
+		}
+		ops := s.state.Operators
+		ops[0].InputChannels, ops[len(ops)-1].OutputChannels = in, out
+		s.metrics.ChannelBytes = inBytes + outBytes
+		s.inputs, s.outputs, s.writing = nil, nil, false
+		return t.maybeAcknowledge(s)
+	})
 }
 
-func writeAll(ctx context.Context, l statebackend.Location, m map[channelKey][]byte,
-	metrics *statebackend.SnapshotMetrics) ([]statebackend.ChannelHandle, error) {
-	var hs []statebackend.ChannelHandle
+func writeAll(ctx context.Context, l statebackend.Location, m map[channelKey][]byte) (
+	hs []statebackend.ChannelHandle, bytes int64, err error) {
 	for _, k := range sortedKeys(m) {
 		w, err := l.Create(ctx, "channel")
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		if _, err := w.Write(m[k]); err != nil {
 			w.Discard()
-			return nil, err
+			return nil, 0, err
 		}
 		blob, err := w.Commit()
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		metrics.ChannelBytes += int64(len(m[k]))
+		bytes += int64(len(m[k]))
 		hs = append(hs, statebackend.ChannelHandle{Edge: k.edge, Channel: k.channel,
 			Contents: blob})
 	}
-	return hs, nil
+	return hs, bytes, nil
 }
 
 // snapshotFailed declines a snapshot; the task goes on.
@@ -413,9 +422,6 @@ func (t *Task) snapshotFailed(s *snapshot, err error) error {
 func (t *Task) dropSnapshot(s *snapshot) {
 	t.snapshot.remove(s)
 	t.stopCapture(s.barrier.Checkpoint)
-	if t.snapshot.finalTaken == s.barrier.Checkpoint {
-		t.snapshot.finalTaken = 0
-	}
 	if t.snapshot.stop == s.barrier.Checkpoint {
 		t.snapshot.stop = 0
 	}

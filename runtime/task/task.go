@@ -171,12 +171,13 @@ func (t *Task) guarded() (more bool, err error) {
 		if err := t.open(); err != nil {
 			return false, err
 		}
-		if t.phase == phaseCreated {
-			t.phase = phaseRunning
-		}
+		t.phase = phaseRunning
 		t.o.Listener.Running(t.o.Info.Attempt)
 		t.startMarkers()
-		return true, t.maybeEnd()
+		if t.wasFinished && t.chain.source != nil {
+			return true, t.replayEnd()
+		}
+		return true, nil
 	}
 	if err := t.mail.run(); err != nil {
 		return false, err

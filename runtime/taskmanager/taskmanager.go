@@ -147,8 +147,8 @@ func (tm *TaskManager) FreeSlot(a id.Allocation, cause error) {
 		}
 	}
 	var fail []*task.Task
-	for _, r := range tm.mu.tasks {
-		if r.alloc == a {
+	for _, t := range tm.sortedLocked() {
+		if r := tm.mu.tasks[t]; r.alloc == a {
 			fail = append(fail, r.t)
 		}
 	}

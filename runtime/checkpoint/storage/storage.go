@@ -20,8 +20,6 @@ package storage
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"fmt"
 	"sync/atomic"
 
@@ -30,6 +28,7 @@ import (
 	"goflink/core/filesystem"
 	"goflink/core/id"
 	"goflink/core/statebackend"
+	"goflink/internal/host"
 )
 
 // Names of files and directories, as in Flink.
@@ -65,7 +64,7 @@ type Options struct {
 	BufferBytes int
 	// MaxStateBytes is the largest single state with JobManagerStorage.
 	MaxStateBytes int64
-	// Random names savepoints; nil stands for a random source of the machine.
+	// Random names savepoints and temporary files; nil stands for that of the real host.
 	Random func() uint64
 }
 
@@ -110,7 +109,7 @@ type Storage struct {
 // New returns a storage. It touches no file.
 func New(o Options) (*Storage, error) {
 	if o.Random == nil {
-		o.Random = random
+		o.Random = host.Real{}.Random
 	}
 	s := &Storage{o: o}
 	if o.Directory == "" {
@@ -130,13 +129,6 @@ func New(o Options) (*Storage, error) {
 		s.base = u.Join(o.Job.String())
 	}
 	return s, nil
-}
-
-// random returns a number that nobody else draws.
-func random() uint64 {
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // it never returns an error (its documentation)
-	return binary.LittleEndian.Uint64(b[:])
 }
 
 // chk is the directory of a checkpoint.
