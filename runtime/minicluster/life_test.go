@@ -107,11 +107,6 @@ func (x *world) pass(d time.Duration) {
 	}
 }
 
-// happened reports whether a job's log has an event.
-func (x *world) happened(m *jobmaster.Master, event string) bool {
-	return slices.Contains(x.log[m.ID()], event)
-}
-
 func endless(env *datastream.Environment, group string, seen *int) {
 	datastream.Generate(env, reading.Endless, 1000, func(n int64) int64 { return n }).
 		SlotSharingGroup(group).ForEach(func(int64) { *seen++ })
@@ -503,12 +498,6 @@ func TestCheckpointOverTheNetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	slow.Store(false)
-	for _, v := range o.LatestCompleted.Vertices {
-		for i, st := range v.Subtasks {
-			t.Logf("%s %d: unaligned %t, %d bytes in flight, start %d align %d", v.Name, i, st.Metrics.Unaligned, st.Metrics.ChannelBytes, st.Metrics.StartDelay/1e6, st.Metrics.Alignment/1e6)
-		}
-	}
-	t.Log(o.LatestCompleted.ID, o.LatestCompleted.Duration(time.Time{}))
 	m = submit(o.LatestCompleted.Path)
 	r, err := m.Client().Wait(t.Context())
 	if err != nil || r.Restarts != 0 {
