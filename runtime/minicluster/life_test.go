@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -103,11 +105,6 @@ func (x *world) pass(d time.Duration) {
 	if err := x.w.Run(func() bool { return !x.w.Now().Before(until) }, 5_000_000); err != nil {
 		x.t.Fatal(err)
 	}
-}
-
-// happened reports whether a job's log has an event.
-func (x *world) happened(m *jobmaster.Master, event string) bool {
-	return slices.Contains(x.log[m.ID()], event)
 }
 
 func endless(env *datastream.Environment, group string, seen *int) {
@@ -421,5 +418,135 @@ func TestSlowSink(t *testing.T) {
 	}
 	if n := len(x.c.Metrics().Values("")); n != 0 {
 		t.Errorf("%d metrics are left", n)
+	}
+}
+
+// TestCheckpointOverTheNetwork: R106: the same between processes, where barriers wait for credit at their
+// producers: a checkpoint that turns unaligned in time is complete long before the records that are queued
+// have been processed, and a job that is restored from it has all of them.
+func TestCheckpointOverTheNetwork(t *testing.T) {
+	fs := memfs.New(memfs.Options{})
+	files, err := filesystem.NewRegistry("mem:///")
+	if err == nil {
+		err = files.Register("mem", func(context.Context, string) (filesystem.FileSystem, error) {
+			return fs, nil
+		})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf := config.FromMap(map[string]string{
+		"taskmanager.network.force-remote-exchange":                 "true",
+		"execution.checkpointing.dir":                               "mem:///cp",
+		"execution.checkpointing.interval":                          "50 ms",
+		"execution.checkpointing.unaligned":                         "true",
+		"execution.checkpointing.aligned-checkpoint-timeout":        "20 ms",
+		"execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
+		"execution.checkpointing.max-concurrent-checkpoints":        "1",
+	}, "test")
+	c, err := minicluster.New(minicluster.Options{TaskManagers: 2, Slots: 1, Config: conf,
+		Files: files, Epoch: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	const records = 600_000
+	var slow atomic.Bool
+	slow.Store(true)
+	var mu sync.Mutex
+	seen := map[int64]int{}
+	submit := func(path string) *jobmaster.Master {
+		s := &submitted{}
+		env := datastream.New(t.Context(), datastream.Options{Executor: s, Config: conf, Files: files})
+		env.SetParallelism(2)
+		datastream.Generate(env, records, 0, func(n int64) int64 { return n }).Rebalance().
+			ForEach(func(n int64) {
+				if slow.Load() {
+					<-time.After(2 * time.Millisecond)
+					return
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				seen[n]++
+			})
+		if _, err := env.Execute("over the network"); !errors.Is(err, errSubmitted) {
+			t.Fatal(err)
+		}
+		s.job.Restore.Path = path
+		if _, err := c.Submit(t.Context(), s.job, s.code); err != nil {
+			t.Fatal(err)
+		}
+		return c.Master(s.job.ID)
+	}
+	m := submit("")
+	done := await(t, m, func(o checkpoint.Overview) bool {
+		return o.LatestCompleted != nil && o.LatestCompleted.ChannelBytes > 0
+	}).LatestCompleted
+	if d := done.Duration(time.Time{}); d > 5*time.Second {
+		t.Errorf("it took %s", d)
+	}
+	if err := m.Client().Cancel(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	<-m.Done()
+	o, err := m.Client().Checkpoints(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow.Store(false)
+	m = submit(o.LatestCompleted.Path)
+	r, err := m.Client().Wait(t.Context())
+	if err != nil || r.Restarts != 0 {
+		failures, _ := m.Client().Exceptions(t.Context())
+		t.Fatalf("%d restarts, because of %+v; %v", r.Restarts, failures, err)
+	}
+	// What had been processed before the checkpoint is missing, and is all that comes first.
+	twice := []int64{}
+	for n, times := range seen {
+		if times != 1 {
+			twice = append(twice, n)
+		}
+	}
+	if len(twice) > 0 {
+		slices.Sort(twice)
+		t.Errorf("%d records came more than once: from %d to %d", len(twice), twice[0],
+			twice[len(twice)-1])
+	}
+	t.Logf("%d of %d records after the restore, %d bytes in flight", len(seen), records,
+		o.LatestCompleted.ChannelBytes)
+	missing := 0
+	for n := range int64(records) {
+		if seen[n] == 0 {
+			missing++
+		}
+	}
+	if missing == 0 || missing > records/10 {
+		t.Errorf("%d records are missing", missing)
+	}
+}
+
+// await waits until the overview of a job's checkpoints is as it should be.
+func await(t *testing.T, m *jobmaster.Master, ok func(checkpoint.Overview) bool) checkpoint.Overview {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(time.Minute)
+	for {
+		o, err := m.Client().Checkpoints(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ok(o) {
+			return o
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("no such checkpoint: %+v", o)
+		}
 	}
 }
