@@ -1,5 +1,3 @@
-//go:build simrandom
-
 package minicluster_test
 
 import (
@@ -213,6 +211,14 @@ func (p *plan) sinks(rnd *rand.Rand, sources int) {
 			p.add(rnd, node{kind: opSink, in: []int{i}})
 		}
 	}
+}
+
+// longest is the length of the longest source.
+func (p *plan) longest() (n int64) {
+	for i := range p.nodes {
+		n = max(n, p.nodes[i].records)
+	}
+	return n
 }
 
 // String lists the nodes.
