@@ -109,8 +109,6 @@ func randomLayout(rnd *rand.Rand) (l layout) {
 	return l
 }
 
-func (l layout) most() int { return max(l[0], l[1], l[2]) }
-
 // limits says how large a plan may be, and whether its operators may have state.
 type planLimits struct {
 	records   int64

@@ -34,14 +34,15 @@ const stepsMax = 3_000_000
 // simMachine runs everything in one goroutine, in an order that the seed decides; a beat is a turn.
 type simMachine struct{ *sim.World }
 
-func (m simMachine) host() host.Host                               { return m.World }
-func (m simMachine) rand() *rand.Rand                              { return m.Rand() }
-func (m simMachine) note(event string)                             { m.Note(event) }
-func (m simMachine) spend(d time.Duration)                         { m.Spend(d) }
-func (m simMachine) touched()                                      {}
-func (m simMachine) poke()                                         {}
+func (m simMachine) host() host.Host       { return m.World }
+func (m simMachine) rand() *rand.Rand      { return m.Rand() }
+func (m simMachine) note(event string)     { m.Note(event) }
+func (m simMachine) spend(d time.Duration) { m.Spend(d) }
+func (m simMachine) touched()              {}
+func (m simMachine) poke()                 {}
+func (m simMachine) beats(turns int) int   { return turns }
+
 func (m simMachine) run(_ <-chan struct{}, done func() bool) error { return m.Run(done, stepsMax) }
-func (m simMachine) beats(turns int) int                           { return turns }
 
 // machine is what a rig runs on: the simulated world, or the real host.
 type machine interface {
