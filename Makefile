@@ -15,7 +15,7 @@ TIMEOUT ?= 30m
 RACE ?= core operator runtime hdfsstate resourcemgr internal/host internal/invariant internal/testkit
 # What `sim` covers, and how many seeds each simulation runs with.
 SIM ?= internal/sim runtime/minicluster
-SEEDS ?= 20
+SEEDS ?= 300
 # What `bench` and `stress` run.
 PKG ?= ./...
 BENCH ?= .

@@ -267,6 +267,10 @@ func (x *enumeratorContext[T]) Assign(subtask int, splits []source.Split) error 
 		return err
 	}
 	r := x.c.reader(subtask)
+	if r.noMore {
+		return fmt.Errorf("the enumerator assigns splits to reader %d, which it has told that there "+
+			"are no more: the reader may have ended, and would not read them", subtask)
+	}
 	r.assigned = append(r.assigned, assignment{x.c.snapshot, splits})
 	for part := range slices.Chunk(splits, MaxSplitsPerEvent) {
 		if err := x.c.send(subtask, toReader{Splits: part}); err != nil {

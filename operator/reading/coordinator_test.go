@@ -34,11 +34,12 @@ type queueEnumerator struct {
 	Round  int
 	Open   []source.Split
 	hungry []int
-	added  map[int]bool
+	// added are the readers that run, over those that were told that there is no more.
+	added, over map[int]bool
 }
 
 func (q queue) NewEnumerator(ctx source.EnumeratorContext, restored []byte) (source.Enumerator, error) {
-	e := &queueEnumerator{q: q, ctx: ctx, added: map[int]bool{}}
+	e := &queueEnumerator{q: q, ctx: ctx, added: map[int]bool{}, over: map[int]bool{}}
 	if restored == nil {
 		return e, nil
 	}
@@ -81,6 +82,9 @@ func (e *queueEnumerator) RequestSplit(subtask int, _ string) error {
 	if !e.added[subtask] {
 		return fmt.Errorf("reader %d asks before it was added", subtask)
 	}
+	if e.over[subtask] {
+		return nil
+	}
 	e.hungry = append(e.hungry, subtask)
 	return e.serve()
 }
@@ -113,7 +117,7 @@ func (e *queueEnumerator) AddBack(_ int, splits []source.Split) error {
 }
 
 func (e *queueEnumerator) ReaderAdded(subtask int) error {
-	e.added[subtask] = true
+	e.added[subtask], e.over[subtask] = true, false
 	e.hungry = slices.DeleteFunc(e.hungry, func(s int) bool { return s == subtask })
 	return nil
 }
@@ -124,6 +128,8 @@ func (e *queueEnumerator) ReaderEvent(subtask int, event []byte) error {
 		return fmt.Errorf("event %q", event)
 	}
 	if len(e.Open) == 0 {
+		e.over[subtask] = true
+		e.hungry = slices.DeleteFunc(e.hungry, func(s int) bool { return s == subtask })
 		return e.ctx.NoMoreSplits(subtask)
 	}
 	return e.RequestSplit(subtask, "")
@@ -382,14 +388,12 @@ func TestCoordinatorScript(t *testing.T) {
 	e := made[0]
 	check(c.Event(1, 0, []byte(`{"RequestSplit":true,"Host":"h"}`)))
 	check(e.x.Assign(1, []source.Split{{ID: "early"}}))
-	check(e.x.NoMoreSplits(1))
-	check(e.x.NoMoreSplits(1))
 	if len(h.sent) > 0 {
 		t.Fatalf("sent to a reader that does not run: %q", h.sent)
 	}
 	check(c.SubtaskReady(1, 0))
 	equal(t, "enumerator", e.log, []string{"restored ", "start", "added 1", "ask 1 h"})
-	equal(t, "sent", h.sent, []string{`1: {"Splits":[{"ID":"early","State":null}]}`, `1: {"NoMore":true}`})
+	equal(t, "sent", h.sent, []string{`1: {"Splits":[{"ID":"early","State":null}]}`})
 
 	state, err := c.Snapshot(1)
 	check(err)
@@ -403,9 +407,11 @@ func TestCoordinatorScript(t *testing.T) {
 	check(e.x.Assign(1, []source.Split{{ID: "to a dead one"}}))
 	check(c.SubtaskReset(1, 1))
 	equal(t, "given back", e.log, []string{"back 1 a,b,c,to a dead one"})
-	check(c.SubtaskReady(1, 1))
 	check(e.x.NoMoreSplits(1))
+	check(e.x.NoMoreSplits(1))
+	check(c.SubtaskReady(1, 1))
 	equal(t, "sent", h.sent, []string{`1: {"NoMore":true}`})
+	expectError(t, e.x.Assign(1, []source.Split{{ID: "d"}}), nil, "told that there are no more")
 	expectError(t, e.x.Assign(2, nil), nil, "there is no reader 2")
 	expectError(t, c.Event(1, 1, []byte("{")), nil, "message between a source and its coordinator")
 

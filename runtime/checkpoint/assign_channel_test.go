@@ -63,8 +63,8 @@ func fill(r *rand.Rand, m *Metadata, job *graph.JobGraph) (sent int) {
 }
 
 // receive gives the records to the consumers as tasks would: those that are to be filtered by the
-// key groups of the task.
-func receive(t testing.TB, a *Assignment, job *graph.JobGraph) [][]flight {
+// key groups of the task. In a job that was rescaled only the records may count.
+func receive(t testing.TB, a *Assignment, job *graph.JobGraph, rescaled bool) [][]flight {
 	t.Helper()
 	to := &job.Vertices[1]
 	got := make([][]flight, to.Parallelism)
@@ -73,6 +73,10 @@ func receive(t testing.TB, a *Assignment, job *graph.JobGraph) [][]flight {
 		for _, h := range a.of(job, "win", c).InputChannels {
 			if h.Edge != 0 || h.Channel < 0 || h.Channel >= job.Vertices[0].Parallelism {
 				t.Fatalf("channel state of input %d, channel %d", h.Edge, h.Channel)
+			}
+			if h.RecordsOnly != rescaled {
+				t.Fatalf("channel state that counts without its watermarks: %t, want %t",
+					h.RecordsOnly, rescaled)
 			}
 			for _, f := range parseFlights(t, h.Contents.Inline) {
 				if !h.Filter || own.Contains(f.group) {
@@ -96,8 +100,9 @@ func TestRescaleChannels(t *testing.T) { // R106
 		sent := fill(r, m, old)
 		job := testJob(t, fmt.Sprintf(shape, 1+r.IntN(5), 1+r.IntN(5)))
 		same := old.Vertices[1].Parallelism == job.Vertices[1].Parallelism
+		rescaled := !same || old.Vertices[0].Parallelism != job.Vertices[0].Parallelism
 		seen := map[string]bool{}
-		for c, fs := range receive(t, assign(t, m, job), job) {
+		for c, fs := range receive(t, assign(t, m, job), job, rescaled) {
 			own := keygroup.RangeOf(16, job.Vertices[1].Parallelism, c)
 			last := map[[2]int]int{}
 			for _, f := range fs {

@@ -443,7 +443,9 @@ func TestAssignFinished(t *testing.T) {
 		m := record(old)
 		m.end("sink", true, 0, 1)
 		check(t, m, old, "--", "--", "--")
+		check(t, m, testJob(t, fmt.Sprintf(shape, 3)), "---", "---", "---")
 		m.end("sink", false, 0)
+		refuse(t, m, testJob(t, fmt.Sprintf(shape, 3)), `"sink"`, `"map"`)
 		refuse(t, m, old, `"sink"`, `"map"`)
 	})
 	t.Run("source before it", func(t *testing.T) {

@@ -1,5 +1,3 @@
-//go:build simrandom
-
 package minicluster_test
 
 import (
@@ -32,8 +30,10 @@ type builder struct {
 	touch func(node int)
 	store *store
 	// leg tells the transactions of several submissions apart.
-	leg     int
-	streams []*datastream.Stream[rec]
+	leg int
+	// uncheckpointed says that no checkpoint comes at the end of the job.
+	uncheckpointed bool
+	streams        []*datastream.Stream[rec]
 }
 
 // build adds the plan to the environment.
@@ -51,8 +51,8 @@ func (b *builder) build() error {
 func (b *builder) node(i int) (s *datastream.Stream[rec], err error) {
 	n := &b.nodes[i]
 	if n.kind == opSink {
-		sink := b.input(i, 0).SinkTransform("store", storeSink(b.store, i, b.leg,
-			func() { b.touch(i) }))
+		sink := b.input(i, 0).SinkTransform("store", storeSink(storing{store: b.store, sink: i,
+			leg: b.leg, atEnd: b.uncheckpointed, touch: func() { b.touch(i) }}))
 		sink.UID(uid(i)).SetParallelism(b.layout[n.class])
 		return nil, nil
 	}

@@ -1,5 +1,3 @@
-//go:build simrandom
-
 package minicluster_test
 
 import (
@@ -229,12 +227,13 @@ func difference(want, got []rec) (more, less map[rec]int) {
 	return more, less
 }
 
+func compareRecs(a, b rec) int {
+	return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Val, b.Val))
+}
+
 // some shows a few of the records.
 func some(rs map[rec]int) string {
-	sorted := slices.SortedFunc(maps.Keys(rs), func(a, b rec) int {
-		return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.Key, b.Key),
-			cmp.Compare(a.Val, b.Val))
-	})
+	sorted := slices.SortedFunc(maps.Keys(rs), compareRecs)
 	s := ""
 	for i, r := range sorted {
 		if i == 5 {

@@ -1,5 +1,3 @@
-//go:build simrandom
-
 package minicluster_test
 
 import (
@@ -111,8 +109,6 @@ func randomLayout(rnd *rand.Rand) (l layout) {
 	return l
 }
 
-func (l layout) most() int { return max(l[0], l[1], l[2]) }
-
 // limits says how large a plan may be, and whether its operators may have state.
 type planLimits struct {
 	records   int64
@@ -213,6 +209,14 @@ func (p *plan) sinks(rnd *rand.Rand, sources int) {
 			p.add(rnd, node{kind: opSink, in: []int{i}})
 		}
 	}
+}
+
+// longest is the length of the longest source.
+func (p *plan) longest() (n int64) {
+	for i := range p.nodes {
+		n = max(n, p.nodes[i].records)
+	}
+	return n
 }
 
 // String lists the nodes.

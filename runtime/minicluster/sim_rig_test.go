@@ -1,5 +1,3 @@
-//go:build simrandom
-
 package minicluster_test
 
 import (
@@ -9,6 +7,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -20,6 +20,7 @@ import (
 	"goflink/core/stream"
 	"goflink/datastream"
 	"goflink/graph"
+	"goflink/internal/host"
 	"goflink/internal/sim"
 	"goflink/runtime/checkpoint"
 	"goflink/runtime/jobmaster"
@@ -30,10 +31,42 @@ import (
 // stepsMax bounds the turns of one simulated job.
 const stepsMax = 3_000_000
 
-// simRig is a simulated cluster that runs a random job, with faults.
-type simRig struct {
+// simMachine runs everything in one goroutine, in an order that the seed decides; a beat is a turn.
+type simMachine struct{ *sim.World }
+
+func (m simMachine) host() host.Host       { return m.World }
+func (m simMachine) rand() *rand.Rand      { return m.Rand() }
+func (m simMachine) note(event string)     { m.Note(event) }
+func (m simMachine) spend(d time.Duration) { m.Spend(d) }
+func (m simMachine) touched()              {}
+func (m simMachine) poke()                 {}
+func (m simMachine) beats(turns int) int   { return turns }
+
+func (m simMachine) run(_ <-chan struct{}, done func() bool) error { return m.Run(done, stepsMax) }
+
+// machine is what a rig runs on: the simulated world, or the real host.
+type machine interface {
+	host() host.Host
+	// rand is the source of chance. Any goroutine of the machine may use it.
+	rand() *rand.Rand
+	// note makes an event part of what identifies the run.
+	note(event string)
+	// spend lets time pass where it is called.
+	spend(d time.Duration)
+	// touched is called by the functions of jobs for each record, poke when something has happened.
+	touched()
+	poke()
+	// run runs the machine until done holds, which it does once over is closed. It calls done again and again, in the goroutine of the
+	// caller: how often is the machine's measure of time.
+	run(over <-chan struct{}, done func() bool) error
+	// beats converts turns of the simulated world to calls of done.
+	beats(turns int) int
+}
+
+// rig is a cluster that runs random jobs, with faults.
+type rig struct {
+	machine
 	t     *testing.T
-	w     *sim.World
 	rnd   *rand.Rand
 	seed  uint64
 	fs    *memfs.FS
@@ -43,24 +76,26 @@ type simRig struct {
 	log   eventLog
 	store *store
 
-	// bombs are the panics that functions may still have, each with a chance of one in bombOdds
-	// per record; kills are the workers that may still be lost.
-	bombs, bombOdds, kills int
+	// bombs are the panics that functions may still have, each with a chance of one in bombOdds per
+	// record; kills are the workers that may still be lost.
+	bombs           atomic.Int32
+	bombOdds, kills int
 	// slow is a node that takes a while for each record.
 	slow     int
 	slowness time.Duration
-	// storms are the times of trouble with storage that are still to come; storm counts the turns of
+	// storms are the times of trouble with storage that are still to come; storm counts the beats of
 	// the one at hand.
 	storms, storm int
+	// started says that the latest job has begun to run.
+	started atomic.Bool
 	// missing workers come back.
 	missing int
 }
 
-// newSimRig returns a cluster whose configuration sets has been completed with random settings.
-func newSimRig(t *testing.T, seed uint64) *simRig {
-	r := &simRig{t: t, w: sim.New(seed), seed: seed, store: newStore(), slow: -1}
-	r.rnd = r.w.Rand()
-	r.fs = memfs.New(memfs.Options{Now: r.w.Now})
+// newRig returns a rig without a cluster yet.
+func newRig(t *testing.T, seed uint64, m machine) *rig {
+	r := &rig{machine: m, t: t, seed: seed, store: newStore(), slow: -1, rnd: m.rand()}
+	r.fs = memfs.New(memfs.Options{Now: m.host().Now})
 	var err error
 	if r.files, err = filesystem.NewRegistry("mem:///"); err != nil {
 		t.Fatal(err)
@@ -82,16 +117,20 @@ func newSimRig(t *testing.T, seed uint64) *simRig {
 	return r
 }
 
-func (r *simRig) set(key, value string) { r.conf.Set(key, value, "test") }
+func (r *rig) set(key, value string) { r.conf.Set(key, value, "test") }
 
 // start makes the cluster.
-func (r *simRig) start(workers, slots int) {
+func (r *rig) start(workers, slots int) {
 	var err error
-	r.c, err = minicluster.New(minicluster.Options{Host: r.w, TaskManagers: workers, Slots: slots,
+	r.c, err = minicluster.New(minicluster.Options{Host: r.host(), TaskManagers: workers, Slots: slots,
 		Config: r.conf, Files: r.files, Epoch: 1,
 		Trace: func(_ id.Job, e string) {
-			r.w.Note(e)
-			r.log.Add(r.w.Now(), e)
+			r.note(e)
+			r.log.Add(r.host().Now(), e)
+			if e == "job CREATED -> RUNNING" {
+				r.started.Store(true)
+			}
+			r.poke()
 		}})
 	if err != nil {
 		r.t.Fatal(err)
@@ -99,23 +138,26 @@ func (r *simRig) start(workers, slots int) {
 }
 
 // touch is called by the functions of the job for each record.
-func (r *simRig) touch(node int) {
+func (r *rig) touch(node int) {
 	if node == r.slow {
-		r.w.Spend(r.slowness)
+		r.spend(r.slowness)
 	}
-	if r.bombs > 0 && r.rnd.IntN(r.bombOdds) == 0 {
-		r.bombs--
+	if r.bombs.Load() > 0 && r.rnd.IntN(r.bombOdds) == 0 && r.bombs.Add(-1) >= 0 {
 		panic(fmt.Sprintf("a fault of the simulation in node %d", node))
 	}
+	r.touched()
 }
 
-// chaos has a chance to do harm before each turn.
-func (r *simRig) chaos() {
-	if r.kills > 0 && r.rnd.IntN(4000) == 0 {
+// once reports, at each beat, whether something happens that does so once in so many turns.
+func (r *rig) once(turns int) bool { return r.rnd.IntN(r.beats(turns)) == 0 }
+
+// chaos has a chance to do harm at each beat.
+func (r *rig) chaos() {
+	if r.kills > 0 && r.once(4000) {
 		r.kills--
 		r.kill()
 	}
-	if r.missing > 0 && r.rnd.IntN(500) == 0 {
+	if r.missing > 0 && r.once(500) {
 		r.missing--
 		r.addWorker()
 	}
@@ -124,14 +166,14 @@ func (r *simRig) chaos() {
 		if r.storm--; r.storm == 0 {
 			r.fs.SetFault(nil)
 		}
-	case r.storms > 0 && r.rnd.IntN(2000) == 0:
+	case r.storms > 0 && r.once(2000):
 		r.storms--
-		r.storm = 1 + r.rnd.IntN(2000)
+		r.storm = 1 + r.rnd.IntN(r.beats(2000))
 		r.fs.SetFault(r.fault())
 	}
 }
 
-func (r *simRig) kill() {
+func (r *rig) kill() {
 	tms := r.c.TaskManagers()
 	if len(tms) == 0 {
 		return
@@ -144,23 +186,24 @@ func (r *simRig) kill() {
 	r.addWorker()
 }
 
-func (r *simRig) addWorker() {
+func (r *rig) addWorker() {
 	if _, err := r.c.AddTaskManager(); err != nil {
 		r.t.Fatal(err)
 	}
 }
 
 // calm ends all trouble.
-func (r *simRig) calm() {
+func (r *rig) calm() {
 	r.fs.SetFault(nil)
-	r.bombs, r.kills, r.storms, r.storm = 0, 0, 0, 0
+	r.bombs.Store(0)
+	r.kills, r.storms, r.storm = 0, 0, 0
 	for ; r.missing > 0; r.missing-- {
 		r.addWorker()
 	}
 }
 
 // fault is a kind of trouble with storage.
-func (r *simRig) fault() func(memfs.Op) error {
+func (r *rig) fault() func(memfs.Op) error {
 	full := fmt.Errorf("no space on the simulated disk: %w", syscall.ENOSPC)
 	broken := errors.New("a fault of the simulated disk")
 	odds := 1 + r.rnd.IntN(4)
@@ -174,7 +217,7 @@ func (r *simRig) fault() func(memfs.Op) error {
 				continue
 			}
 			if slow {
-				r.w.Spend(time.Duration(r.rnd.IntN(3)) * time.Millisecond)
+				r.spend(time.Duration(r.rnd.IntN(3)) * time.Millisecond)
 				return nil
 			}
 			if k == memfs.OpWrite {
@@ -188,12 +231,12 @@ func (r *simRig) fault() func(memfs.Op) error {
 
 // submission is a job that the rig runs.
 type submission struct {
-	r      *simRig
+	r      *rig
 	master *jobmaster.Master
 }
 
 // submit builds a program and submits it as the n-th job of the rig.
-func (r *simRig) submit(n int, restore string, program func(env *datastream.Environment) error) *submission {
+func (r *rig) submit(n int, restore string, program func(env *datastream.Environment) error) *submission {
 	r.t.Helper()
 	j, code := compile(r.t, r.conf, r.files, func(env *datastream.Environment) {
 		if err := program(env); err != nil {
@@ -204,6 +247,7 @@ func (r *simRig) submit(n int, restore string, program func(env *datastream.Envi
 	binary.BigEndian.PutUint64(j.ID[:], r.seed)
 	j.ID[15] = byte(n)
 	j.Restore.Path = restore
+	r.started.Store(false)
 	if _, err := r.c.Submit(r.t.Context(), j, code); err != nil {
 		r.t.Fatal(err)
 	}
@@ -220,23 +264,24 @@ func (s *submission) over() bool {
 	}
 }
 
-// run runs the world, with its chaos, until the job is over or until holds.
+// run runs the machine, with its chaos, until the job is over or until holds.
 func (s *submission) run(until func() bool) {
 	s.r.t.Helper()
-	err := s.r.w.Run(func() bool {
+	err := s.r.run(s.master.Done(), func() bool {
 		if s.over() || until() {
 			return true
 		}
 		s.r.chaos()
 		return false
-	}, stepsMax)
+	})
 	if err != nil {
-		s.r.t.Fatalf("%v; the latest events:\n%s", err, s.r.log.Tail(80))
+		s.r.t.Fatalf("%v; the latest events:\n%s", err, s.r.log.Tail(tailLines))
 	}
 }
 
-// turns returns a condition that holds after n turns.
-func turns(n int) func() bool {
+// after returns a condition that holds after as many beats as make so many turns.
+func (r *rig) after(turns int) func() bool {
+	n := r.beats(turns)
 	return func() bool { n--; return n < 0 }
 }
 
@@ -255,22 +300,29 @@ func (s *submission) overview() checkpoint.Overview {
 	return o
 }
 
-// savepoint asks for a savepoint and runs until the answer is there or the job is over.
+// savepoint asks for a savepoint and runs until the answer is there.
 func (s *submission) savepoint(kind stream.SavepointKind) (path string, err error) {
 	s.r.t.Helper()
-	answered := false
+	type answer struct {
+		path string
+		err  error
+	}
+	answers := make(chan answer, 1)
 	s.master.TriggerSavepoint(kind, "mem:///sp", func(p string, e error) {
-		if answered {
+		select {
+		case answers <- answer{p, e}:
+			s.r.poke()
+		default:
 			s.r.t.Error("a savepoint was answered twice")
 		}
-		answered, path, err = true, p, e
 	})
-	s.run(func() bool { return answered })
-	if !answered {
+	s.run(func() bool { return len(answers) > 0 })
+	if len(answers) == 0 {
 		s.r.t.Fatalf("the job is over, but the savepoint was not answered; the latest events:\n%s",
 			s.r.log.Tail(40))
 	}
-	return path, err
+	a := <-answers
+	return a.path, a.err
 }
 
 // cancel cancels the job and waits for its end.
@@ -288,14 +340,21 @@ func (s *submission) cancel() {
 	}
 }
 
-// eventLog keeps what happened, for the message of a failure.
-type eventLog struct{ lines []string }
+// eventLog keeps what happened, for the message of a failure. It is safe for concurrent use.
+type eventLog struct {
+	mu    sync.Mutex
+	lines []string
+}
 
 func (l *eventLog) Add(at time.Time, event string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.lines = append(l.lines, at.Format("05.000000 ")+event)
 }
 
 func (l *eventLog) Tail(n int) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	return strings.Join(l.lines[max(0, len(l.lines)-n):], "\n")
 }
 
@@ -324,3 +383,6 @@ func compile(t *testing.T, conf *config.Configuration, files *filesystem.Registr
 	}
 	return c.job, c.code
 }
+
+// tailLines is how much of the log is shown.
+const tailLines = 100

@@ -1,9 +1,8 @@
-//go:build simrandom
-
 package minicluster_test
 
 import (
 	"fmt"
+	"math"
 	"sync"
 
 	"goflink/core/state"
@@ -107,19 +106,23 @@ func (s *store) uncommitted(checkpoint uint64) (names []string) {
 	return names
 }
 
-// storeSink returns the factory of a sink that writes to s with two-phase commit (R100).
-func storeSink(s *store, sink, leg int, touch func()) operator.Factory {
+// storeSink returns the factory of a sink like o, which writes to its store with two-phase commit
+// (R100).
+func storeSink(o storing) operator.Factory {
 	return operator.FactoryFunc(func() (operator.Operator, error) {
-		return &storing{store: s, sink: sink, leg: leg, touch: touch}, nil
+		sink := o
+		return &sink, nil
 	})
 }
 
 type storing struct {
 	store     *store
 	sink, leg int
-	touch     func()
-	info      operator.Info
-	list      state.OperatorList[prepared]
+	// atEnd says that no checkpoint comes at the end: what is left is committed then.
+	atEnd bool
+	touch func()
+	info  operator.Info
+	list  state.OperatorList[prepared]
 	// open is the transaction that records go to, empty if there is none; pending are prepared.
 	open    string
 	pending []prepared
@@ -200,5 +203,19 @@ func (o *storing) CheckpointComplete(checkpoint uint64) error {
 
 func (o *storing) CheckpointAborted(uint64) error { return nil }
 func (o *storing) NeedsFinalCheckpoint() bool     { return o.open != "" || len(o.pending) > 0 }
-func (o *storing) Finish() error                  { return nil }
-func (o *storing) Close() error                   { return nil }
+
+// Finish commits everything if no checkpoint does: what was open counts as of one that is later than
+// any.
+func (o *storing) Finish() error {
+	if !o.atEnd {
+		return nil
+	}
+	if o.open != "" {
+		o.store.prepare(o.open, math.MaxUint64)
+		o.pending = append(o.pending, prepared{o.open, math.MaxUint64})
+		o.open = ""
+	}
+	return o.CheckpointComplete(math.MaxUint64)
+}
+
+func (o *storing) Close() error { return nil }

@@ -1,5 +1,3 @@
-//go:build simrandom
-
 package minicluster_test
 
 import (

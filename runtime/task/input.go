@@ -273,7 +273,7 @@ func (t *Task) endOfInput(in *input, channel int, drained bool) error {
 func (t *Task) finish(drained bool, then func() error) error {
 	t.ending = &ending{drained: drained, then: then}
 	if !drained {
-		t.ending.next = len(t.chain.nodes)
+		t.ending.cut(len(t.chain.nodes))
 	}
 	return t.goOnFinishing()
 }
@@ -286,9 +286,17 @@ type ending struct {
 	then func() error
 }
 
-// goOnFinishing finishes the operators as far as they have no work under way.
+// cut makes it the end of a task that was stopped: none of its operators is finished any more.
+func (e *ending) cut(operators int) { e.drained, e.next = false, operators }
+
+// goOnFinishing finishes the operators as far as they have no work under way. A task whose part of a
+// savepoint that stops the job was taken before it had finished waits: what it would still do is
+// done again by the job that goes on from there.
 func (t *Task) goOnFinishing() (err error) {
 	e := t.ending
+	if t.snapshot.stop != 0 {
+		return nil
+	}
 	if e.next < len(t.chain.nodes) {
 		if e.next, err = t.chain.finish(e.next); err != nil || e.next < len(t.chain.nodes) {
 			return err
@@ -305,7 +313,7 @@ func (t *Task) goOnFinishing() (err error) {
 			return err
 		}
 	}
-	if e.drained && t.o.FinalCheckpoint && !t.snapshot.stopped && t.chain.needsFinalCheckpoint() {
+	if e.drained && t.o.FinalCheckpoint && t.chain.needsFinalCheckpoint() {
 		t.snapshot.final = true
 		t.o.Listener.WantsCheckpoint(t.o.Info.Attempt)
 	}

@@ -28,12 +28,14 @@ func (t *Task) CheckpointComplete(checkpoint uint64) {
 		if f := t.snapshot.finalFrom; f != 0 && f <= checkpoint {
 			t.snapshot.final = false
 		}
-		if t.snapshot.stop == checkpoint {
-			// What came after the savepoint is never committed.
-			t.snapshot.stopped, t.snapshot.final = true, false
+		if t.snapshot.stop == checkpoint && t.ending != nil {
+			t.ending.cut(len(t.chain.nodes))
 		}
 		if t.snapshot.stop <= checkpoint {
 			t.snapshot.stop = 0 // an older one has failed
+		}
+		if t.ending != nil {
+			return t.goOnFinishing()
 		}
 		return t.stopAfter(checkpoint)
 	})

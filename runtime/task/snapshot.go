@@ -21,10 +21,8 @@ type snapshots struct {
 	// is the number of the first one taken since: that or any later one will do.
 	final     bool
 	finalFrom uint64
-	// stop is a savepoint that stops the job and was taken here, until its outcome is known; stopped
-	// says that one is complete: no checkpoint follows.
-	stop    uint64
-	stopped bool
+	// stop is a savepoint that stops the job and was taken here, until its outcome is known.
+	stop uint64
 	// aborted is the newest checkpoint that was said to be given up. Its barrier may still come; if
 	// it is to stop the job, no outcome follows. No checkpoint begins while such a one is under way.
 	aborted uint64
