@@ -56,8 +56,8 @@ type machine interface {
 	// touched is called by the functions of jobs for each record, poke when something has happened.
 	touched()
 	poke()
-	// run runs the machine until done holds, which it does once over is closed. It calls done again and again, in the goroutine of the
-	// caller: how often is the machine's measure of time.
+	// run runs the machine until done holds, which it does once over is closed. It calls done again and
+	// again, in the goroutine of the caller: how often is the machine's measure of time.
 	run(over <-chan struct{}, done func() bool) error
 	// beats converts turns of the simulated world to calls of done.
 	beats(turns int) int
