@@ -294,7 +294,7 @@ func (e *ending) cut(operators int) { e.drained, e.next = false, operators }
 // done again by the job that goes on from there.
 func (t *Task) goOnFinishing() (err error) {
 	e := t.ending
-	if t.snapshot.stop != 0 {
+	if e.drained && t.snapshot.stop != 0 {
 		return nil
 	}
 	if e.next < len(t.chain.nodes) {

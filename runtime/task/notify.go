@@ -35,7 +35,9 @@ func (t *Task) CheckpointComplete(checkpoint uint64) {
 			t.snapshot.stop = 0 // an older one has failed
 		}
 		if t.ending != nil {
-			return t.goOnFinishing()
+			if err := t.goOnFinishing(); err != nil {
+				return err
+			}
 		}
 		return t.stopAfter(checkpoint)
 	})
@@ -48,7 +50,7 @@ func (t *Task) stopAfter(checkpoint uint64) error {
 	}
 	drained := t.suspended.Savepoint == stream.DrainSavepoint
 	t.suspended = nil
-	if drained {
+	if drained || t.finished || t.ending != nil {
 		return t.maybeEnd()
 	}
 	return t.finish(false, nil)
