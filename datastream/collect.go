@@ -35,8 +35,8 @@ type Results[T any] struct {
 //	for v, err := range results.All(ctx, client) {
 //
 // One subtask collects them. With checkpoints each record comes once, whatever fails, as soon as a
-// checkpoint that holds it is complete; without, records come at once, and a failure after some were
-// fetched is an error. Who fetches slowly holds the job back.
+// checkpoint that holds it is complete; without, records come at once, and a failure after some
+// were fetched is an error. Who fetches slowly holds the job back.
 func Collect[T any](s *Stream[T]) *Results[T] {
 	r := &Results[T]{}
 	if s.typ == nil {
@@ -130,8 +130,8 @@ func (f *fetcher[T]) fetch(ctx context.Context) (vs []T, over bool, err error) {
 	}
 }
 
-// ExecuteAndIterate runs the program that was built and hands out the records of s, as Collect does.
-// The job is cancelled when the loop is left or an error comes.
+// ExecuteAndIterate runs the program that was built and hands out the records of s, as Collect
+// does. The job is cancelled when the loop is left or an error comes.
 func ExecuteAndIterate[T any](s *Stream[T], name string) iter.Seq2[T, error] {
 	env, results := s.env, Collect(s)
 	return func(yield func(T, error) bool) {

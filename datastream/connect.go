@@ -19,7 +19,10 @@ type Connection[A, B any] interface {
 func (c *Connected[A, B]) connected() *Connected[A, B] { return c }
 
 // Connect connects two streams.
-func Connect[A, B any](a *Stream[A], b *Stream[B]) *Connected[A, B] { return &Connected[A, B]{a, b} }
+func Connect[A, B any](a *Stream[A], b *Stream[B]) *Connected[A,
+	B] {
+	return &Connected[A, B]{a, b}
+}
 
 // KeyedConnected are two streams that are keyed alike and share the state of their keys.
 type KeyedConnected[K, A, B any] struct {
@@ -61,8 +64,8 @@ func (f coMapFunctions[A, B, Out]) Map1(v A) (Out, error) { return f.first(v), n
 // Map2 calls the second function.
 func (f coMapFunctions[A, B, Out]) Map2(v B) (Out, error) { return f.second(v), nil }
 
-// RichCoMap is CoMap with a function that create makes, once per subtask and attempt. On keyed streams
-// the function's state is that of the record's key, for both streams.
+// RichCoMap is CoMap with a function that create makes, once per subtask and attempt. On keyed
+// streams the function's state is that of the record's key, for both streams.
 func RichCoMap[A, B, Out any, F CoMapFunction[A, B, Out]](c Connection[A, B], create func() F,
 ) *Stream[Out] {
 	both := c.connected()
@@ -98,8 +101,8 @@ func (f coFlatMapFunctions[A, B, Out]) FlatMap2(v B, out Collector[Out]) error {
 	return nil
 }
 
-// RichCoFlatMap is CoFlatMap with a function that create makes, once per subtask and attempt. On keyed
-// streams the function's state is that of the record's key, for both streams.
+// RichCoFlatMap is CoFlatMap with a function that create makes, once per subtask and attempt. On
+// keyed streams the function's state is that of the record's key, for both streams.
 func RichCoFlatMap[A, B, Out any, F CoFlatMapFunction[A, B, Out]](c Connection[A, B],
 	create func() F) *Stream[Out] {
 	both := c.connected()
@@ -118,8 +121,8 @@ func CoProcess[A, B, Out any, F CoProcessFunction[A, B, Out]](c *Connected[A, B]
 	return fromBoth[Out](c, "Co-Process", process.CoProcess(f))
 }
 
-// KeyedCoProcess makes a stream of what a function emits for the records of two keyed streams; it has
-// state, timers and side outputs. create makes it, once per subtask and attempt.
+// KeyedCoProcess makes a stream of what a function emits for the records of two keyed streams; it
+// has state, timers and side outputs. create makes it, once per subtask and attempt.
 func KeyedCoProcess[K, A, B, Out any, F KeyedCoProcessFunction[K, A, B, Out]](
 	c *KeyedConnected[K, A, B], create func() F) *Stream[Out] {
 	f := func() KeyedCoProcessFunction[K, A, B, Out] { return create() }
@@ -134,8 +137,8 @@ type BroadcastStream[B any] struct {
 	states []process.BroadcastState
 }
 
-// BroadcastWith broadcasts the stream to the functions of BroadcastProcess and KeyedBroadcastProcess,
-// which keep the states that process.BroadcastOf describes.
+// BroadcastWith broadcasts the stream to the functions of BroadcastProcess and
+// KeyedBroadcastProcess, which keep the states that process.BroadcastOf describes.
 func (s *Stream[T]) BroadcastWith(states ...process.BroadcastState) *BroadcastStream[T] {
 	return &BroadcastStream[T]{s.Broadcast(), states}
 }

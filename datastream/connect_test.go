@@ -34,8 +34,8 @@ func TestCoMap(t *testing.T) {
 	flats.want(t, "1", "2", "2")
 }
 
-// TestKeyedCoMap: R38, R61: on two streams that are keyed alike functions share the state of the key:
-// an order and its payment find each other in whatever order they come.
+// TestKeyedCoMap: R38, R61: on two streams that are keyed alike functions share the state of the
+// key: an order and its payment find each other in whatever order they come.
 func TestKeyedCoMap(t *testing.T) {
 	var pairs *results[string]
 	execute(t, func(env *datastream.Environment) {
@@ -220,7 +220,8 @@ func TestBroadcastState(t *testing.T) {
 const waveLen = 30
 
 // wave is a stream of as many words a, x and z each, which waits for a gate.
-func wave(t *testing.T, env *datastream.Environment, gate chan struct{}) *datastream.Stream[string] {
+func wave(t *testing.T, env *datastream.Environment,
+	gate chan struct{}) *datastream.Stream[string] {
 	return datastream.Map(datastream.FromSequence(env, 1, waveLen), func(n int64) string {
 		pass(t, gate)
 		return [3]string{"a", "x", "z"}[n%3]
@@ -249,7 +250,8 @@ func (f *ruled) ProcessElement(s string, ctx *datastream.ReadOnlyContext,
 	return replace(s, m, out)
 }
 
-func replace(s string, m state.ReadOnlyMap[string, string], out datastream.Collector[string]) error {
+func replace(s string, m state.ReadOnlyMap[string, string],
+	out datastream.Collector[string]) error {
 	v, found, err := m.Get(s)
 	if !found {
 		v = s
@@ -296,7 +298,8 @@ func TestWindowJoin(t *testing.T) {
 	var groups, sessions *results[string]
 	execute(t, func(env *datastream.Environment) {
 		env.SetParallelism(2)
-		left := timed(elements(env, event{"a", 1, 1}, event{"b", 2, 2}, event{"a", 7, 3}), time.Second)
+		left := timed(elements(env, event{"a", 1, 1}, event{"b", 2, 2}, event{"a", 7, 3}),
+			time.Second)
 		right := timed(elements(env, event{"a", 3, 10}, event{"a", 4, 20}, event{"c", 8, 30}),
 			time.Second)
 		both := datastream.Both(byWho(left), byWho(right))
@@ -310,7 +313,8 @@ func TestWindowJoin(t *testing.T) {
 			func() grouping { return grouping{} }))
 	})
 	joined.wantSet(t, "a1 a10", "a1 a20")
-	groups.wantSet(t, "a[0,5): [1] [10 20]", "b[0,5): [2] []", "a[5,10): [3] []", "c[5,10): [] [30]")
+	groups.wantSet(t, "a[0,5): [1] [10 20]", "b[0,5): [2] []", "a[5,10): [3] []",
+		"c[5,10): [] [30]")
 	sessions.wantSet(t, "a[1,11): [1 3] [10 20]", "b[2,6): [2] []", "c[8,12): [] [30]")
 }
 
@@ -320,7 +324,8 @@ type sides = tuple.Either[event, event]
 // grouping writes down the numbers of both sides.
 type grouping struct{}
 
-func (grouping) CoGroup(ctx *timeContext, left, right []event, out datastream.Collector[string]) error {
+func (grouping) CoGroup(ctx *timeContext, left, right []event,
+	out datastream.Collector[string]) error {
 	numbers := func(es []event) []int64 {
 		ns := []int64{}
 		for _, e := range es {
@@ -333,8 +338,8 @@ func (grouping) CoGroup(ctx *timeContext, left, right []event, out datastream.Co
 	return nil
 }
 
-// TestIntervalJoin: R38: pairs whose times lie within bounds, with and without the bounds themselves;
-// late records go to side outputs.
+// TestIntervalJoin: R38: pairs whose times lie within bounds, with and without the bounds
+// themselves; late records go to side outputs.
 func TestIntervalJoin(t *testing.T) {
 	lateLeft := datastream.NewOutputTag[event]("late left")
 	run := func(exclusive bool) (pairs, late *results[string]) {
@@ -358,7 +363,8 @@ func TestIntervalJoin(t *testing.T) {
 		return pairs, late
 	}
 	pairs, late := run(false)
-	pairs.wantSet(t, append([]string{"1+10", "1+20", "1+30", "3+40"}, notLate(late, "5+10", "5+20")...)...)
+	pairs.wantSet(t, append([]string{"1+10", "1+20", "1+30", "3+40"},
+		notLate(late, "5+10", "5+20")...)...)
 	pairs, late = run(true)
 	pairs.wantSet(t, append([]string{"1+20", "3+40"}, notLate(late, "5+10")...)...)
 }

@@ -1,5 +1,5 @@
-// Package datastream is the DataStream API: a program makes streams from sources, transforms them and
-// ends them in sinks; nothing runs until Execute (R33, R35).
+// Package datastream is the DataStream API: a program makes streams from sources, transforms them
+// and ends them in sinks; nothing runs until Execute (R33, R35).
 //
 //	func WordCount(env *datastream.Environment, args []string) error {
 //		lines := datastream.TextFile(env, "input.txt")
@@ -11,8 +11,8 @@
 //	}
 //
 // What keeps the element type is a method (s.Filter), what changes it a function (Map(s, f)): Go
-// methods have no type parameters. Larger things are functions too (WriteText(s, path)): methods are
-// compiled for each type of records, functions where they are used.
+// methods have no type parameters. Larger things are functions too (WriteText(s, path)): methods
+// are compiled for each type of records, functions where they are used.
 //
 // A plain function that is handed to a transformation must be pure: it may be called by several
 // subtasks at once. What has state of its own, or opens and closes something, is handed over as a
@@ -52,8 +52,8 @@ type Executor interface {
 	Submit(ctx context.Context, j *graph.JobGraph, code *graph.Code) (job.Client, error)
 }
 
-// Planner is implemented by executors that only want to see the program: they get its graph instead of
-// a job, and Execute returns their error.
+// Planner is implemented by executors that only want to see the program: they get its graph instead
+// of a job, and Execute returns their error.
 type Planner interface {
 	// Plan takes the program as a graph of operators; its error is that of Execute.
 	Plan(g *graph.StreamGraph) error
@@ -75,8 +75,8 @@ type Environment struct {
 	badType error
 	errs    []error
 	once    map[string][]byte
-	// collections numbers the collections of the program; collected are those of the job being built,
-	// encoded, by their names in JobGraph.Once.
+	// collections numbers the collections of the program; collected are those of the job being
+	// built, encoded, by their names in JobGraph.Once.
 	collections int
 	collected   map[string][]byte
 	// compiled are told of the job that the program was compiled into.
@@ -207,15 +207,20 @@ func (e *Environment) restore() (r graph.RestoreSettings, err error) {
 	}
 	mode, err := config.Get(e.conf, config.ExecutionSavepointClaimMode)
 	if err == nil && mode != config.NoClaim {
-		err = fmt.Errorf("%s is %s: a job does not take over the files that it starts from; use %s, and "+
-			"remove them when a later checkpoint is complete", config.ExecutionSavepointClaimMode.Key,
+		err = fmt.Errorf("%s is %s: a job does not take over the files that it starts from; use "+
+			"%s, and "+
+			"remove them when a later checkpoint is "+
+			"complete", config.ExecutionSavepointClaimMode.Key,
 			mode, config.NoClaim)
 	}
 	return r, err
 }
 
 // onCompile lets f see the job that the program will be compiled into.
-func (e *Environment) onCompile(f func(j *graph.JobGraph) error) { e.compiled = append(e.compiled, f) }
+func (e *Environment) onCompile(f func(j *graph.JobGraph) error) {
+	e.compiled = append(e.compiled,
+		f)
+}
 
 // StreamGraph is the program so far as a graph of operators.
 func (e *Environment) StreamGraph(name string) (*graph.StreamGraph, error) {

@@ -17,16 +17,17 @@ var characteristics = map[string]eventtime.Characteristic{
 	config.EventTime:      eventtime.EventTime,
 }
 
-// SetStreamTimeCharacteristic says which time TimeWindow means; the default is processing time (R50,
-// R51). With ingestion time every source stamps its records with the clock, and TimeWindow makes
-// windows of those times; it holds for the whole program, whenever it is set.
+// SetStreamTimeCharacteristic says which time TimeWindow means; the default is processing time
+// (R50, R51). With ingestion time every source stamps its records with the clock, and TimeWindow
+// makes windows of those times; it holds for the whole program, whenever it is set.
 func (e *Environment) SetStreamTimeCharacteristic(c eventtime.Characteristic) *Environment {
 	for value, known := range characteristics {
 		if known == c {
 			return e.Set(config.PipelineTimeCharacteristic.Key, value)
 		}
 	}
-	e.fail(fmt.Errorf("SetStreamTimeCharacteristic(%d): there is no such notion of time; choose one "+
+	e.fail(fmt.Errorf("SetStreamTimeCharacteristic(%d): there is no such notion of time; choose "+
+		"one "+
 		"of eventtime's", uint8(c)))
 	return e
 }
@@ -43,9 +44,9 @@ func (e *Environment) eventTime() bool {
 	return e.StreamTimeCharacteristic() != eventtime.ProcessingTime
 }
 
-// AssignTimestampsAndWatermarks gives the records timestamps and the stream watermarks by a strategy
-// (R52–R58). Where the source can, hand the strategy to FromSource instead: it then works for each
-// split of the source by itself.
+// AssignTimestampsAndWatermarks gives the records timestamps and the stream watermarks by a
+// strategy (R52–R58). Where the source can, hand the strategy to FromSource instead: it then works
+// for each split of the source by itself.
 func (s *Stream[T]) AssignTimestampsAndWatermarks(strategy eventtime.Strategy[T]) *Stream[T] {
 	const name = "Timestamps/Watermarks"
 	if strategy.New == nil {
@@ -55,8 +56,8 @@ func (s *Stream[T]) AssignTimestampsAndWatermarks(strategy eventtime.Strategy[T]
 	return addOperator[T](s.env, name, process.TimestampsAndWatermarks(strategy), s.t)
 }
 
-// stamped is the program's transformations with, under ingestion time, an operator behind each source
-// that stamps its records. The transformations of the environment stay as they are.
+// stamped is the program's transformations with, under ingestion time, an operator behind each
+// source that stamps its records. The transformations of the environment stay as they are.
 func (e *Environment) stamped() ([]*graph.Transformation, error) {
 	if e.StreamTimeCharacteristic() != eventtime.IngestionTime {
 		return e.transformations, nil
@@ -95,7 +96,8 @@ func (e *Environment) stamped() ([]*graph.Transformation, error) {
 func (e *Environment) stamp(source *graph.Transformation, id int) (*graph.Transformation, error) {
 	f := e.ingestion[source.Output]
 	if f == nil {
-		return nil, fmt.Errorf("operator %q: its records cannot be given ingestion times: their type "+
+		return nil, fmt.Errorf("operator %q: its records cannot be given ingestion times: their "+
+			"type "+
 			"is not one of this environment", source.Name)
 	}
 	t := &graph.Transformation{ID: id, Kind: graph.KindOperator, Name: "Ingestion Time", Factory: f,

@@ -111,7 +111,8 @@ func TestIngestionTimeIsConstant(t *testing.T) {
 	}
 	for _, s := range got.all() {
 		if s.First != s.Second || s.First < before || s.First > s.Clock {
-			t.Fatalf("stamped %d, later %d, at %d (began at %d)", s.First, s.Second, s.Clock, before)
+			t.Fatalf("stamped %d, later %d, at %d (began at %d)", s.First, s.Second, s.Clock,
+				before)
 		}
 	}
 }
@@ -125,8 +126,8 @@ func (f processing[In, Out]) ProcessElement(v In, ctx *datastream.Context,
 	return nil
 }
 
-// TestLateRecordWithinDelay: R54: windows of 10 minutes and a delay of 2: of events at 12:03, 12:11,
-// 12:08 and 12:12 the last one makes the window [12:00,12:10) fire, with 12:03 and 12:08.
+// TestLateRecordWithinDelay: R54: windows of 10 minutes and a delay of 2: of events at 12:03,
+// 12:11, 12:08 and 12:12 the last one makes the window [12:00,12:10) fire, with 12:03 and 12:08.
 func TestLateRecordWithinDelay(t *testing.T) {
 	at := func(minute int64) event {
 		noon := time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC).UnixMilli()
@@ -190,8 +191,8 @@ func TestLateness(t *testing.T) {
 	}
 }
 
-// TestWatermarkNeverGoesBack: R53, R58: with events in random order the watermark is the latest event
-// time minus the delay, also behind a union, where it is that of the slower stream.
+// TestWatermarkNeverGoesBack: R53, R58: with events in random order the watermark is the latest
+// event time minus the delay, also behind a union, where it is that of the slower stream.
 func TestWatermarkNeverGoesBack(t *testing.T) {
 	rnd := testkit.Rand(t)
 	const delay = 50
@@ -212,7 +213,8 @@ func TestWatermarkNeverGoesBack(t *testing.T) {
 	want := stream.MinWatermark
 	for i, s := range got.all() {
 		if s.N != int64(i) || s.Watermark != want {
-			t.Fatalf("record %d (want %d) sees the watermark %d, want %d", s.N, i, s.Watermark, want)
+			t.Fatalf("record %d (want %d) sees the watermark %d, want %d", s.N, i, s.Watermark,
+				want)
 		}
 		want = max(want, es[i].At-delay-1)
 	}
@@ -221,14 +223,15 @@ func TestWatermarkNeverGoesBack(t *testing.T) {
 	}
 }
 
-// TestUnionOfTimes: R58: behind a union the watermark is the minimum: the window does not fire before
-// the slower stream has passed it.
+// TestUnionOfTimes: R58: behind a union the watermark is the minimum: the window does not fire
+// before the slower stream has passed it.
 func TestUnionOfTimes(t *testing.T) {
 	var got *results[string]
 	execute(t, func(env *datastream.Environment) {
 		fast := ticks(env, 1, 100)
 		slow := timed(elements(env, event{"a", 3 * second, 7}), 0)
-		w := datastream.Window(byWho(fast.Union(slow)), window.TumblingEventTime[event](5*time.Second))
+		w := datastream.Window(byWho(fast.Union(slow)),
+			window.TumblingEventTime[event](5*time.Second))
 		got = collect(datastream.Map(w.Sum("n"), func(e event) string { return fmt.Sprint(e.N) }))
 	})
 	got.want(t, "8", "2")

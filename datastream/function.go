@@ -76,10 +76,12 @@ type (
 	// ProcessJoinFunction handles the pairs of an interval join.
 	ProcessJoinFunction[K, L, R, Out any] = joining.ProcessJoinFunction[K, L, R, Out]
 	// CoGroupFunction handles the records of both streams in one window of one key.
-	CoGroupFunction[K any, W windowing.Window, L, R, Out any] = joining.CoGroupFunction[K, W, L, R, Out]
+	CoGroupFunction[K any, W windowing.Window, L, R, Out any] = joining.CoGroupFunction[K, W, L, R,
+		Out]
 	// ProcessWindowFunction handles all records of a window; see windowing.Function, of which it is
 	// a kind, for what else it may implement.
-	ProcessWindowFunction[K any, W windowing.Window, In, Out any] = windowing.Function[K, W, []In, Out]
+	ProcessWindowFunction[K any, W windowing.Window, In, Out any] = windowing.Function[K, W, []In,
+		Out]
 	// WindowFunction handles the result of an incremental aggregation of a window.
 	WindowFunction[K any, W windowing.Window, In, Out any] = windowing.Function[K, W, In, Out]
 	// AggregateFunction adds records to an accumulator and takes results from it.

@@ -14,7 +14,8 @@ import (
 )
 
 // collected runs the program that build makes and fetches the records of the stream it returns.
-func collected[T any](t *testing.T, limit int, build func(env *datastream.Environment) *datastream.Stream[T],
+func collected[T any](t *testing.T, limit int,
+	build func(env *datastream.Environment) *datastream.Stream[T],
 	pairs ...string) (vs []T) {
 	t.Helper()
 	err := entrypoint.Run(t.Context(), func(env *datastream.Environment, _ []string) (err error) {
@@ -27,8 +28,9 @@ func collected[T any](t *testing.T, limit int, build func(env *datastream.Enviro
 	return vs
 }
 
-// TestCollections: R37: elements and collections come in their order; what becomes of the slice after
-// the call does not matter. The results are fetched by the program, with checkpoints and without.
+// TestCollections: R37: elements and collections come in their order; what becomes of the slice
+// after the call does not matter. The results are fetched by the program, with checkpoints and
+// without.
 func TestCollections(t *testing.T) {
 	for _, pairs := range [][]string{nil, {"execution.checkpointing.interval", "10 ms"}} {
 		got := collected(t, 100, func(env *datastream.Environment) *datastream.Stream[count] {
@@ -49,7 +51,8 @@ func TestCollections(t *testing.T) {
 	}
 }
 
-// TestCollectLimit: a job without end is cancelled once the program has as many records as it wants.
+// TestCollectLimit: a job without end is cancelled once the program has as many records as it
+// wants.
 func TestCollectLimit(t *testing.T) {
 	got := collected(t, 5, func(env *datastream.Environment) *datastream.Stream[int64] {
 		return datastream.Generate(env, reading.Endless, 0, func(n int64) int64 { return n * n }).
@@ -96,7 +99,8 @@ func TestFiles(t *testing.T) {
 	if n := len(records.all()); n != 1000 || sum != 500_500 {
 		t.Errorf("%d records with the sum %d", n, sum)
 	}
-	if n := len(lines.all()); n != 1000 || !slices.Contains(lines.all(), "count{word='word 7', n=777}") {
+	if n := len(lines.all()); n != 1000 || !slices.Contains(lines.all(),
+		"count{word='word 7', n=777}") {
 		t.Errorf("%d lines, such as %q", n, lines.all()[:min(n, 3)])
 	}
 	names, err := filepath.Glob(filepath.Join(text, "out*.txt"))
@@ -105,7 +109,8 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// TestDirectoryWithoutPermission: R166: a directory that cannot be written to fails the job by its name.
+// TestDirectoryWithoutPermission: R166: a directory that cannot be written to fails the job by its
+// name.
 func TestDirectoryWithoutPermission(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {

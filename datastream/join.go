@@ -12,7 +12,8 @@ import (
 // Both unites two streams that are keyed alike, for windows over both (R38):
 //
 //	both := datastream.Both(orders, payments)
-//	pairs := datastream.Join(datastream.TimeWindow(both, 5*time.Second), func(o Order, p Payment) Paid { … })
+//	pairs := datastream.Join(datastream.TimeWindow(both, 5*time.Second),
+//		func(o Order, p Payment) Paid { … })
 //
 // Join and CoGroup take windows of it; a record of the left stream is the left side of an Either.
 func Both[K, L, R any](left *Keyed[K, L], right *Keyed[K, R]) *Keyed[K, tuple.Either[L, R]] {
@@ -23,8 +24,8 @@ func Both[K, L, R any](left *Keyed[K, L], right *Keyed[K, R]) *Keyed[K, tuple.Ei
 	return keyed(l.Union(r), joining.UnionKey(left.selector, right.selector), left.key, nil, "Both")
 }
 
-// Join makes a stream of join of each pair of a left and a right record in one window of one key. join
-// must be pure.
+// Join makes a stream of join of each pair of a left and a right record in one window of one key.
+// join must be pure.
 func Join[K any, W windowing.Window, L, R, Out any](w *Windowed[K, tuple.Either[L, R], W],
 	join func(left L, right R) Out) *Stream[Out] {
 	return addWindow[Out](w, "Join", func() (operator.Factory, error) {
@@ -32,8 +33,8 @@ func Join[K any, W windowing.Window, L, R, Out any](w *Windowed[K, tuple.Either[
 	})
 }
 
-// CoGroup makes a stream of what a function emits for the left and the right records of each window of
-// each key; one of both may be empty. create makes the function, once per subtask and attempt.
+// CoGroup makes a stream of what a function emits for the left and the right records of each window
+// of each key; one of both may be empty. create makes the function, once per subtask and attempt.
 func CoGroup[K any, W windowing.Window, L, R, Out any, F CoGroupFunction[K, W, L, R, Out]](
 	w *Windowed[K, tuple.Either[L, R], W], create func() F) *Stream[Out] {
 	return addWindow[Out](w, "CoGroup", func() (operator.Factory, error) {
@@ -41,8 +42,8 @@ func CoGroup[K any, W windowing.Window, L, R, Out any, F CoGroupFunction[K, W, L
 	})
 }
 
-// IntervalJoined are two keyed streams whose records are joined if their timestamps lie within bounds
-// of each other. Its methods return changed copies.
+// IntervalJoined are two keyed streams whose records are joined if their timestamps lie within
+// bounds of each other. Its methods return changed copies.
 type IntervalJoined[K, L, R any] struct {
 	left  *Keyed[K, L]
 	right *Keyed[K, R]
@@ -73,7 +74,8 @@ func (j *IntervalJoined[K, L, R]) UpperBoundExclusive() *IntervalJoined[K, L, R]
 
 // SideOutputLeftLateData sends left records that come after the watermark has passed them to a side
 // output instead of dropping them.
-func (j *IntervalJoined[K, L, R]) SideOutputLeftLateData(tag OutputTag[L]) *IntervalJoined[K, L, R] {
+func (j *IntervalJoined[K, L, R]) SideOutputLeftLateData(tag OutputTag[L]) *IntervalJoined[K, L,
+	R] {
 	j.left.s.env.failAt("Interval Join", tag.check())
 	c := *j
 	c.spec.LateLeftTag = tag.name
@@ -89,8 +91,8 @@ func (j *IntervalJoined[K, L, R]) SideOutputRightLateData(tag OutputTag[R],
 	return &c
 }
 
-// ProcessJoin makes a stream of what a function emits for each pair. create makes the function, once
-// per subtask and attempt.
+// ProcessJoin makes a stream of what a function emits for each pair. create makes the function,
+// once per subtask and attempt.
 func ProcessJoin[K, L, R, Out any, F ProcessJoinFunction[K, L, R, Out]](j *IntervalJoined[K, L, R],
 	create func() F) *Stream[Out] {
 	const name = "Interval Join"
@@ -114,7 +116,8 @@ func ProcessJoin[K, L, R, Out any, F ProcessJoinFunction[K, L, R, Out]](j *Inter
 	return out
 }
 
-// JoinFunc is a pure function of pairs as a ProcessJoinFunction: it emits what the function returns.
+// JoinFunc is a pure function of pairs as a ProcessJoinFunction: it emits what the function
+// returns.
 type JoinFunc[K, L, R, Out any] func(left L, right R) Out
 
 func _[K, L, R, Out any](v JoinFunc[K, L, R, Out]) { var _ ProcessJoinFunction[K, L, R, Out] = v }

@@ -111,8 +111,8 @@ func addKeyed[Out, K, T any](k *Keyed[K, T], name string, f operator.Factory) *S
 	return from[Out](k, name, f)
 }
 
-// Reduce makes a stream that has, for each record, what reduce made of all records of its key so far
-// (R38). reduce must be pure.
+// Reduce makes a stream that has, for each record, what reduce made of all records of its key so
+// far (R38). reduce must be pure.
 func (k *Keyed[K, T]) Reduce(reduce func(a, b T) T) *Stream[T] {
 	return addKeyed[T](k, "Keyed Reduce", process.Reduce(k.by(), k.s.info(), reduce))
 }
@@ -123,8 +123,8 @@ func RichReduce[K, T any, F ReduceFunction[T]](k *Keyed[K, T], create func() F) 
 	return addKeyed[T](k, "Keyed Reduce", process.RichReduce(k.by(), k.s.info(), f))
 }
 
-// RollingAggregate makes a stream that has, for each record, the result of f over all records of its
-// key so far.
+// RollingAggregate makes a stream that has, for each record, the result of f over all records of
+// its key so far.
 func RollingAggregate[K, T, Acc, Out any](k *Keyed[K, T], f AggregateFunction[T, Acc, Out],
 ) *Stream[Out] {
 	const name = "Keyed Aggregation"
@@ -160,13 +160,22 @@ func (k *Keyed[K, T]) rolling(name, field string, make func(by process.KeyBy[T, 
 // Sum makes a stream that has, for each record, the first record of its key with the sum of a field
 // over all records so far. The field is named as in Go or by its tag, a tuple's also by its
 // position; "" is the record itself.
-func (k *Keyed[K, T]) Sum(field string) *Stream[T] { return k.rolling("Keyed Sum", field, process.Sum) }
+func (k *Keyed[K, T]) Sum(field string) *Stream[T] {
+	return k.rolling("Keyed Sum", field,
+		process.Sum)
+}
 
 // Min is like Sum with the smallest value of the field.
-func (k *Keyed[K, T]) Min(field string) *Stream[T] { return k.rolling("Keyed Min", field, process.Min) }
+func (k *Keyed[K, T]) Min(field string) *Stream[T] {
+	return k.rolling("Keyed Min", field,
+		process.Min)
+}
 
 // Max is like Sum with the largest value of the field.
-func (k *Keyed[K, T]) Max(field string) *Stream[T] { return k.rolling("Keyed Max", field, process.Max) }
+func (k *Keyed[K, T]) Max(field string) *Stream[T] {
+	return k.rolling("Keyed Max", field,
+		process.Max)
+}
 
 // MinBy makes a stream that has, for each record, that of the records of its key so far whose field
 // is smallest; ties says which one of several.

@@ -61,7 +61,8 @@ func TestProject(t *testing.T) {
 			B int
 			A string
 		}
-		fields = collect(datastream.Project[pair](elements(env, wide{1.5, 2, "a"}, wide{2.5, 3, "b"})))
+		fields = collect(datastream.Project[pair](elements(env, wide{1.5, 2, "a"},
+			wide{2.5, 3, "b"})))
 		swapped = collect(datastream.Project[tuple.T2[int, string]](
 			elements(env, tuple.New3("a", true, 1)), "2", "f0"))
 	})
@@ -95,14 +96,16 @@ type reducer func(a, b count) count
 
 func (f reducer) Reduce(a, b count) (count, error) { return f(a, b), nil }
 
-// TestRollingFields: R34, R38: rolling aggregations of fields that are named, of structs and tuples.
+// TestRollingFields: R34, R38: rolling aggregations of fields that are named, of structs and
+// tuples.
 func TestRollingFields(t *testing.T) {
 	type sale struct {
 		Shop  string `flink:"shop"`
 		Item  string
 		Price float64
 	}
-	sales := []sale{{"x", "pen", 3}, {"x", "ink", 1}, {"y", "pad", 5}, {"x", "cap", 1}, {"x", "nib", 3}}
+	sales := []sale{{"x", "pen", 3}, {"x", "ink", 1}, {"y", "pad", 5}, {"x", "cap", 1},
+		{"x", "nib", 3}}
 	var got []*results[sale]
 	var tuples *results[tuple.T2[string, int]]
 	execute(t, func(env *datastream.Environment) {
@@ -142,7 +145,8 @@ func TestKeyByFields(t *testing.T) {
 		Home inner
 		N    int
 	}
-	people := []person{{"a", inner{1}, 1}, {"a", inner{2}, 1}, {"b", inner{1}, 1}, {"a", inner{1}, 1}}
+	people := []person{{"a", inner{1}, 1}, {"a", inner{2}, 1}, {"b", inner{1}, 1},
+		{"a", inner{1}, 1}}
 	var both, zip *results[person]
 	execute(t, func(env *datastream.Environment) {
 		s := elements(env, people...)
@@ -226,7 +230,8 @@ func TestSideOutputs(t *testing.T) {
 
 type sieve struct{ tag datastream.OutputTag[string] }
 
-func (f sieve) ProcessElement(e event, ctx *datastream.Context, out datastream.Collector[int64]) error {
+func (f sieve) ProcessElement(e event, ctx *datastream.Context,
+	out datastream.Collector[int64]) error {
 	if e.N < 10 {
 		datastream.Output(ctx, f.tag, fmt.Sprintf("%s=%d", e.Who, e.N))
 		return nil
@@ -252,7 +257,9 @@ func TestRichFunctionsOnKeys(t *testing.T) {
 			func(s string) string { return s })
 		maps = collect(datastream.RichMap(k, func() *counting { return &counting{} }))
 		flats = collect(datastream.RichFlatMap(k, func() *counting { return &counting{} }))
-		firsts = collect(k.RichFilter(func() datastream.FilterFunction[string] { return &counting{} }))
+		firsts = collect(k.RichFilter(func() datastream.FilterFunction[string] {
+			return &counting{}
+		}))
 	})
 	maps.want(t, "a1", "b1", "a2", "c1", "a3", "b2")
 	flats.want(t, "b", "a", "a", "a", "b", "b")
@@ -386,18 +393,19 @@ func TestBroadcastVariable(t *testing.T) {
 	var mu sync.Mutex
 	loads, copies := 0, map[*[]string]int{}
 	execute(t, func(env *datastream.Environment) {
-		s := datastream.RichMap(datastream.FromSequence(env, 1, 100).Rebalance(), func() *lookingUp {
-			return &lookingUp{load: func() (*[]string, error) {
-				mu.Lock()
-				defer mu.Unlock()
-				loads++
-				return &[]string{"zero", "one", "two"}, nil
-			}, seen: func(p *[]string) {
-				mu.Lock()
-				defer mu.Unlock()
-				copies[p]++
-			}}
-		})
+		s := datastream.RichMap(datastream.FromSequence(env, 1, 100).Rebalance(),
+			func() *lookingUp {
+				return &lookingUp{load: func() (*[]string, error) {
+					mu.Lock()
+					defer mu.Unlock()
+					loads++
+					return &[]string{"zero", "one", "two"}, nil
+				}, seen: func(p *[]string) {
+					mu.Lock()
+					defer mu.Unlock()
+					copies[p]++
+				}}
+			})
 		s.SetParallelism(4).ForEach(func(string) {})
 	})
 	if loads != 1 || len(copies) != 1 {

@@ -96,7 +96,9 @@ func (p Parameters) GetDuration(name string, def time.Duration) (time.Duration, 
 	return parse(p, name, def, time.ParseDuration, "a duration such as 1m30s")
 }
 
-func parse[T any](p Parameters, name string, def T, f func(string) (T, error), want string) (T, error) {
+func parse[T any](p Parameters, name string, def T, f func(string) (T, error), want string) (
+	T, error,
+) {
 	s, ok := p.values[name]
 	if !ok {
 		return def, nil

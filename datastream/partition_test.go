@@ -171,8 +171,8 @@ func TestKeyGroups(t *testing.T) {
 	}
 }
 
-// TestCustomPartitioner: R32: a partitioner that sends even numbers to 0 and odd ones to 1; one that
-// names a partition that is not there fails the job.
+// TestCustomPartitioner: R32: a partitioner that sends even numbers to 0 and odd ones to 1; one
+// that names a partition that is not there fails the job.
 func TestCustomPartitioner(t *testing.T) {
 	parity := func(wrong int) func(s *datastream.Stream[place]) *datastream.Stream[place] {
 		return func(s *datastream.Stream[place]) *datastream.Stream[place] {

@@ -13,7 +13,8 @@ import (
 // Process makes a stream of what a function emits that sees timestamps and watermarks and can write
 // to side outputs. create makes it, once per subtask and attempt. On a keyed stream use
 // KeyedProcess, which gives the function state and timers.
-func Process[In, Out any, F ProcessFunction[In, Out]](s DataStream[In], create func() F) *Stream[Out] {
+func Process[In, Out any, F ProcessFunction[In, Out]](s DataStream[In],
+	create func() F) *Stream[Out] {
 	in := s.stream()
 	f := func() ProcessFunction[In, Out] { return create() }
 	return addOperator[Out](in.env, "Process", process.Process(f), in.t)
@@ -83,7 +84,8 @@ func declareSideOutput[X, T any](s *Stream[T], tag OutputTag[X], typ operator.Ou
 	}
 	have, known := s.t.SideOutputs[tag.name]
 	if known && have != typ {
-		return fmt.Errorf("its side output %q has records of type %s, not %T", tag.name, have.Name(),
+		return fmt.Errorf("its side output %q has records of type %s, not %T", tag.name,
+			have.Name(),
 			*new(X))
 	}
 	if s.t.SideOutputs == nil {

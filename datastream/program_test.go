@@ -112,12 +112,13 @@ func TestLazy(t *testing.T) {
 	}
 	defer got.Close()
 	if got.RemoteAddr().String() != c.LocalAddr().String() {
-		t.Errorf("a connection from %s, before that of the test (%s)", got.RemoteAddr(), c.LocalAddr())
+		t.Errorf("a connection from %s, before that of the test (%s)", got.RemoteAddr(),
+			c.LocalAddr())
 	}
 }
 
-// TestSeveralJobs: R33, R124: a program may execute several jobs, one after the other; an empty name
-// is replaced by pipeline.name.
+// TestSeveralJobs: R33, R124: a program may execute several jobs, one after the other; an empty
+// name is replaced by pipeline.name.
 func TestSeveralJobs(t *testing.T) {
 	err := entrypoint.Run(t.Context(), func(env *datastream.Environment, _ []string) error {
 		for _, name := range []string{"first", ""} {
@@ -143,15 +144,6 @@ func TestSeveralJobs(t *testing.T) {
 
 // TestRefusals: mistakes in a program are found by Execute, with what is wrong and where.
 func TestRefusals(t *testing.T) {
-	numbers := func(env *datastream.Environment) *datastream.Stream[int64] {
-		return datastream.FromSequence(env, 1, 3)
-	}
-	words := func(env *datastream.Environment) *datastream.Stream[count] {
-		return datastream.Map(numbers(env), func(n int64) count { return count{"w", n} })
-	}
-	keyed := func(env *datastream.Environment) *datastream.Keyed[string, count] {
-		return datastream.KeyBy(words(env), func(c count) string { return c.Word })
-	}
 	drop := func(count) {}
 	for _, c := range []struct {
 		name  string
@@ -159,99 +151,108 @@ func TestRefusals(t *testing.T) {
 		parts []string
 	}{
 		{"no operator (R23)", func(*datastream.Environment) {}, []string{"no sink", "0 operators"}},
-		{"no sink (R23)", func(env *datastream.Environment) { numbers(env) },
+		{"no sink (R23)", func(env *datastream.Environment) { threeNumbers(env) },
 			[]string{"no sink", "Print"}},
 		{"forward between unequal parallelism (R26)", func(env *datastream.Environment) {
-			numbers(env).SetParallelism(2).Forward().ForEach(func(int64) {}).SetParallelism(3)
+			threeNumbers(env).SetParallelism(2).Forward().ForEach(func(int64) {}).SetParallelism(3)
 		}, []string{"forward", "Source: Sequence", "has 2", "has 3", "rebalance or rescale"}},
 		{"equal UIDs (R86)", func(env *datastream.Environment) {
-			numbers(env).UID("x").ForEach(func(int64) {}).UID("x")
+			threeNumbers(env).UID("x").ForEach(func(int64) {}).UID("x")
 		}, []string{"Source: Sequence", "For Each", `same UID "x"`}},
 		{"no UID where they are wanted", func(env *datastream.Environment) {
 			env.Set("pipeline.auto-generate-uids", "false")
-			numbers(env).UID("x").ForEach(func(int64) {})
+			threeNumbers(env).UID("x").ForEach(func(int64) {})
 		}, []string{"For Each", "no UID", "pipeline.auto-generate-uids"}},
 		{"unknown field to sum (R34)", func(env *datastream.Environment) {
-			keyed(env).Sum("counts").ForEach(drop)
+			keyedWords(env).Sum("counts").ForEach(drop)
 		}, []string{`"Keyed Sum"`, `"counts"`, "Word", "N"}},
 		{"field that cannot be summed", func(env *datastream.Environment) {
-			keyed(env).Sum("word").ForEach(drop)
+			keyedWords(env).Sum("word").ForEach(drop)
 		}, []string{`"Keyed Sum"`, "Word", "cannot be summed"}},
 		{"unknown field to sum in windows", func(env *datastream.Environment) {
-			datastream.CountWindow(keyed(env), 2).Sum("counts").ForEach(drop)
+			datastream.CountWindow(keyedWords(env), 2).Sum("counts").ForEach(drop)
 		}, []string{"Window(the global window, Sum)", `"counts"`, "Word", "N"}},
 		{"unknown key field (R34)", func(env *datastream.Environment) {
-			datastream.KeyByField(words(env), "words").Sum("n").ForEach(drop)
+			datastream.KeyByField(threeWords(env), "words").Sum("n").ForEach(drop)
 		}, []string{"KeyByField", `"Map"`, `"words"`, "Word", "N"}},
 		{"no key field", func(env *datastream.Environment) {
-			datastream.KeyByField(words(env)).Sum("n").ForEach(drop)
+			datastream.KeyByField(threeWords(env)).Sum("n").ForEach(drop)
 		}, []string{"KeyByField", "no field"}},
 		{"key that is none", func(env *datastream.Environment) {
-			datastream.KeyBy(words(env), func(count) map[string]int { return nil }).Sum("n").ForEach(drop)
+			datastream.KeyBy(threeWords(env), func(count) map[string]int {
+				return nil
+			}).Sum("n").ForEach(drop)
 		}, []string{"KeyBy", `"Map"`, "map[string]int"}},
 		{"records that cannot be serialised (R110)", func(env *datastream.Environment) {
-			channels := datastream.Map(numbers(env), func(int64) chan int { return nil }).Name("never")
-			datastream.CountWindow(datastream.KeyBy(channels, func(chan int) int { return 1 }), 2).Reduce(
+			channels := datastream.Map(threeNumbers(env),
+				func(int64) chan int { return nil }).Name("never")
+			datastream.CountWindow(datastream.KeyBy(channels, func(chan int) int { return 1 }),
+				2).Reduce(
 				func(a, _ chan int) chan int { return a }).ForEach(func(chan int) {})
 		}, []string{`operator "Map"`, "chan int"}},
-		{"records of a generic type where none are wanted (R110)", func(env *datastream.Environment) {
-			env.DisableGenericTypes()
-			datastream.Map(numbers(env), func(n int64) any { return n }).ForEach(func(any) {})
-		}, []string{`operator "Map"`, "interface"}},
+		{"records of a generic type where none are wanted (R110)",
+			func(env *datastream.Environment) {
+				env.DisableGenericTypes()
+				datastream.Map(threeNumbers(env), func(n int64) any { return n }).ForEach(func(any) {})
+			}, []string{`operator "Map"`, "interface"}},
 		{"accumulator that cannot be serialised", func(env *datastream.Environment) {
-			datastream.Aggregate(datastream.CountWindow(keyed(env), 2), badAccumulator{}).ForEach(func(int64) {})
+			datastream.Aggregate(datastream.CountWindow(keyedWords(env), 2),
+				badAccumulator{}).ForEach(func(int64) {})
 		}, []string{"Window(the global window, Aggregate)", "accumulator", "func()"}},
 		{"window without size", func(env *datastream.Environment) {
-			datastream.TimeWindow(keyed(env), 0).Sum("n").ForEach(drop)
+			datastream.TimeWindow(keyedWords(env), 0).Sum("n").ForEach(drop)
 		}, []string{"Window(", "size"}},
 		{"count window without size", func(env *datastream.Environment) {
-			datastream.CountWindow(keyed(env), 0).Sum("n").ForEach(drop)
+			datastream.CountWindow(keyedWords(env), 0).Sum("n").ForEach(drop)
 		}, []string{"Window(", "count trigger", "0"}},
 		{"window with three sizes", func(env *datastream.Environment) {
-			datastream.TimeWindow(keyed(env), time.Second, time.Second, time.Second).Sum("n").ForEach(drop)
+			datastream.TimeWindow(keyedWords(env), time.Second, time.Second,
+				time.Second).Sum("n").ForEach(drop)
 		}, []string{"TimeWindow", "3 times"}},
 		{"parallel windows of a whole stream", func(env *datastream.Environment) {
-			datastream.CountWindowAll(words(env), 2).Sum("n").SetParallelism(2).ForEach(drop)
+			datastream.CountWindowAll(threeWords(env), 2).Sum("n").SetParallelism(2).ForEach(drop)
 		}, []string{"WindowAll(", "cannot run in parallel", "2"}},
 		{"side output of another type", func(env *datastream.Environment) {
-			w := datastream.TimeWindow(keyed(env), time.Second).SideOutputLateData(
+			w := datastream.TimeWindow(keyedWords(env), time.Second).SideOutputLateData(
 				datastream.NewOutputTag[count]("late")).Sum("n")
-			datastream.SideOutput(w, datastream.NewOutputTag[string]("late")).ForEach(func(string) {})
+			datastream.SideOutput(w, datastream.NewOutputTag[string]("late")).
+				ForEach(func(string) {})
 		}, []string{"Window(", `"late"`, "count", "string"}},
 		{"side output of a partitioned stream", func(env *datastream.Environment) {
 			tag := datastream.NewOutputTag[string]("tag")
-			datastream.SideOutput(words(env).Rebalance(), tag).ForEach(func(string) {})
+			datastream.SideOutput(threeWords(env).Rebalance(), tag).ForEach(func(string) {})
 		}, []string{"REBALANCE", `"tag"`, "before it is partitioned"}},
 		{"tag without a name", func(env *datastream.Environment) {
-			datastream.SideOutput(words(env), datastream.OutputTag[string]{}).ForEach(func(string) {})
+			datastream.SideOutput(threeWords(env), datastream.OutputTag[string]{}).
+				ForEach(func(string) {})
 		}, []string{`"Map"`, "NewOutputTag"}},
 		{"watermarks without a generator", func(env *datastream.Environment) {
-			words(env).AssignTimestampsAndWatermarks(eventtime.Strategy[count]{}).ForEach(drop)
+			threeWords(env).AssignTimestampsAndWatermarks(eventtime.Strategy[count]{}).ForEach(drop)
 		}, []string{"Timestamps/Watermarks", "BoundedOutOfOrderness"}},
 		{"projection to an unknown field", func(env *datastream.Environment) {
-			datastream.Project[count](words(env), "word", "m").ForEach(drop)
+			datastream.Project[count](threeWords(env), "word", "m").ForEach(drop)
 		}, []string{"Projection", `"m"`}},
 		{"parallelism 0", func(env *datastream.Environment) {
-			words(env).SetParallelism(0).ForEach(drop)
+			threeWords(env).SetParallelism(0).ForEach(drop)
 		}, []string{`"Map"`, "at least 1"}},
 		{"unknown state backend", func(env *datastream.Environment) {
 			env.SetStateBackend("oracle")
-			words(env).ForEach(drop)
+			threeWords(env).ForEach(drop)
 		}, []string{"state.backend.type", "oracle", "hashmap"}},
 		{"checkpoints too often", func(env *datastream.Environment) {
 			env.EnableCheckpointing(time.Millisecond, config.ExactlyOnce)
-			words(env).ForEach(drop)
+			threeWords(env).ForEach(drop)
 		}, []string{"execution.checkpointing.interval", "1 ms"}},
 		{"unaligned checkpoints that are not exact (R106)", func(env *datastream.Environment) {
 			env.EnableUnalignedCheckpoints().EnableCheckpointing(time.Second, config.AtLeastOnce)
-			words(env).ForEach(drop)
+			threeWords(env).ForEach(drop)
 		}, []string{"unaligned", "AT_LEAST_ONCE"}},
 		{"restart strategy with nonsense (R84)", func(env *datastream.Environment) {
 			env.SetRestartStrategy(datastream.FixedDelayRestart(-1, time.Second))
-			words(env).ForEach(drop)
+			threeWords(env).ForEach(drop)
 		}, []string{"restart-strategy.fixed-delay.attempts", "-1"}},
 		{"stream of another environment", func(env *datastream.Environment) {
-			words(env).Union(words(environment(t))).ForEach(drop)
+			threeWords(env).Union(words(environment(t))).ForEach(drop)
 		}, []string{"not part of this environment"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -260,6 +261,18 @@ func TestRefusals(t *testing.T) {
 			refused(t, env, c.parts...)
 		})
 	}
+}
+
+func threeNumbers(env *datastream.Environment) *datastream.Stream[int64] {
+	return datastream.FromSequence(env, 1, 3)
+}
+
+func threeWords(env *datastream.Environment) *datastream.Stream[count] {
+	return datastream.Map(threeNumbers(env), func(n int64) count { return count{"w", n} })
+}
+
+func keyedWords(env *datastream.Environment) *datastream.Keyed[string, count] {
+	return datastream.KeyBy(threeWords(env), func(c count) string { return c.Word })
 }
 
 // badAccumulator has accumulators that cannot be kept.

@@ -25,8 +25,8 @@ type hit struct {
 	N   int64
 }
 
-// hitAt is the record at an offset of the log: the first thousand make 50,000 pages of app1 and 10,000
-// of app2.
+// hitAt is the record at an offset of the log: the first thousand make 50,000 pages of app1 and
+// 10,000 of app2.
 func hitAt(offset int64) hit {
 	if offset%2 == 1 {
 		return hit{"app1", 100}
@@ -47,7 +47,8 @@ type partition struct {
 }
 
 func newPartition(limit, end int64) *partition {
-	return &partition{limit: limit, end: end, saved: map[uint64]int64{}, atLimit: make(chan struct{})}
+	return &partition{limit: limit, end: end, saved: map[uint64]int64{},
+		atLimit: make(chan struct{})}
 }
 
 func (p *partition) Bounded() bool    { return p.end != 0 }
@@ -186,7 +187,8 @@ func (f *pageViews) ProcessElement(h hit, ctx *datastream.KeyedContext[string],
 }
 
 // views runs the program that counts the pages of the partition; then does what the job is for.
-func views(t *testing.T, p *partition, seen *seenViews, then func(c job.Client) error, pairs ...string) {
+func views(t *testing.T, p *partition, seen *seenViews, then func(c job.Client) error,
+	pairs ...string) {
 	t.Helper()
 	err := entrypoint.Run(t.Context(), func(env *datastream.Environment, _ []string) error {
 		log := datastream.FromSource[hit](env, p, nil, "log").SetParallelism(1).UID("log")
@@ -212,8 +214,8 @@ func newViews() *seenViews {
 }
 
 // TestReferenceJob: R82, R93: pages per app from a partition. A checkpoint behind offset 1000 holds
-// that offset and the counts of exactly the records up to it, whatever comes behind the barrier; a job
-// that is restored from it goes on with offset 1001.
+// that offset and the counts of exactly the records up to it, whatever comes behind the barrier; a
+// job that is restored from it goes on with offset 1001.
 func TestReferenceJob(t *testing.T) {
 	dir := "file://" + t.TempDir()
 	pairs := []string{"execution.checkpointing.dir", dir, "execution.checkpointing.interval", "1 h",
@@ -279,8 +281,8 @@ func TestSubtasks(t *testing.T) {
 	}
 }
 
-// TestJobClient: R131: the client of a job knows its id, sees its status become FINISHED, and gets its
-// result; afterwards nothing of the embedded cluster is left (TestMain looks for goroutines).
+// TestJobClient: R131: the client of a job knows its id, sees its status become FINISHED, and gets
+// its result; afterwards nothing of the embedded cluster is left (TestMain looks for goroutines).
 func TestJobClient(t *testing.T) {
 	err := entrypoint.Run(t.Context(), func(env *datastream.Environment, _ []string) error {
 		p := newPartition(10, 20)
@@ -304,7 +306,8 @@ func TestJobClient(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if s, err := c.Status(t.Context()); s != job.Finished || err != nil || r.Name != "followed" ||
+		if s, err := c.Status(t.Context()); s != job.Finished || err != nil ||
+			r.Name != "followed" ||
 			r.ID != c.ID() {
 			t.Errorf("status %s, %v; result %+v", s, err, r)
 		}
@@ -315,12 +318,13 @@ func TestJobClient(t *testing.T) {
 	}
 }
 
-// TestSlotSharing: R155: a job of source and map (6), window (6) and sink (1) runs on two TaskManagers
-// of three slots; with a slot sharing group for each of them it needs 13 slots, and says that there are
-// not enough.
+// TestSlotSharing: R155: a job of source and map (6), window (6) and sink (1) runs on two
+// TaskManagers of three slots; with a slot sharing group for each of them it needs 13 slots, and
+// says that there are not enough.
 func TestSlotSharing(t *testing.T) {
 	build := func(env *datastream.Environment, groups ...string) *results[int64] {
-		s := datastream.Map(datastream.FromSequence(env, 1, 60).SetParallelism(6).SlotSharingGroup(groups[0]),
+		s := datastream.Map(datastream.FromSequence(env, 1,
+			60).SetParallelism(6).SlotSharingGroup(groups[0]),
 			func(n int64) int64 { return n }).SetParallelism(6).SlotSharingGroup(groups[0])
 		sums := datastream.KeyBy(s, func(n int64) int64 { return n % 7 }).Reduce(
 			func(a, b int64) int64 { return a + b }).SetParallelism(6).SlotSharingGroup(groups[1])
@@ -332,14 +336,16 @@ func TestSlotSharing(t *testing.T) {
 		}).SetParallelism(1).SlotSharingGroup(groups[2])
 		return got
 	}
-	cluster := []string{"minicluster.number-of-taskmanagers", "2", "taskmanager.numberOfTaskSlots", "3",
+	cluster := []string{"minicluster.number-of-taskmanagers", "2", "taskmanager.numberOfTaskSlots",
+		"3",
 		"slot.request.timeout", "200 ms", "restart-strategy.type", "none"}
 	var got *results[int64]
 	execute(t, func(env *datastream.Environment) { got = build(env, "a", "a", "a") }, cluster...)
 	if n := len(got.all()); n != 60 {
 		t.Errorf("%d records, want 60", n)
 	}
-	_, err := tryExecute(t, func(env *datastream.Environment) { build(env, "a", "b", "c") }, cluster...)
+	_, err := tryExecute(t, func(env *datastream.Environment) { build(env, "a", "b", "c") },
+		cluster...)
 	if err == nil || !strings.Contains(err.Error(), "slot") {
 		t.Errorf("13 slots on 6: %v", err)
 	}

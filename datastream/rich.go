@@ -13,8 +13,8 @@ func RichMap[In, Out any, F MapFunction[In, Out]](s DataStream[In], create func(
 	return from[Out](s, "Map", process.RichMap(keying, f))
 }
 
-// RichFlatMap is FlatMap with a function that create makes, once per subtask and attempt. On a keyed
-// stream the function's state is that of the record's key.
+// RichFlatMap is FlatMap with a function that create makes, once per subtask and attempt. On a
+// keyed stream the function's state is that of the record's key.
 func RichFlatMap[In, Out any, F FlatMapFunction[In, Out]](s DataStream[In], create func() F,
 ) *Stream[Out] {
 	keying, _ := s.keyedBy()
@@ -35,8 +35,8 @@ func (s *Stream[T]) RichFilter(create func() FilterFunction[T]) *Stream[T] {
 	return addOperator[T](s.env, "Filter", process.RichFilter(nil, create), s.t)
 }
 
-// RichFilter is Filter with a function that create makes, once per subtask and attempt. Its state is
-// that of the record's key.
+// RichFilter is Filter with a function that create makes, once per subtask and attempt. Its state
+// is that of the record's key.
 func (k *Keyed[K, T]) RichFilter(create func() FilterFunction[T]) *Stream[T] {
 	keying, _ := k.keyedBy()
 	return from[T](k, "Filter", process.RichFilter(keying, create))

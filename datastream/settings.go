@@ -96,8 +96,8 @@ func (e *Environment) SetRestartStrategy(s RestartStrategy) *Environment {
 	return e
 }
 
-// RegisterType lets fields of interface type hold values of the type of v, by the generic serializer
-// (R110). It works for all programs of the process, as typeinfo.Register does.
+// RegisterType lets fields of interface type hold values of the type of v, by the generic
+// serializer (R110). It works for all programs of the process, as typeinfo.Register does.
 func (e *Environment) RegisterType(v any) *Environment {
 	typeinfo.Register(v)
 	return e

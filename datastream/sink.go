@@ -58,8 +58,8 @@ func (s *Stream[T]) PrintAs(identifier string) *Sink {
 // Discard ends the stream and forgets its records.
 func (s *Stream[T]) Discard() *Sink { return addSink(s, "Discard", writing.Discard[T]()) }
 
-// SinkTo ends the stream in a sink. Its records take effect at least once; if writing one again does no
-// harm, exactly once (R97).
+// SinkTo ends the stream in a sink. Its records take effect at least once; if writing one again
+// does no harm, exactly once (R97).
 func SinkTo[T any](s *Stream[T], to sink.Sink[T]) *Sink {
 	return addSink(s, "Writer", writing.Sink(to))
 }

@@ -32,10 +32,10 @@ func FromSequence(env *Environment, first, last int64) *Stream[int64] {
 // FromElements is FromCollection of its arguments.
 func FromElements[T any](env *Environment, vs ...T) *Stream[T] { return FromCollection(env, vs) }
 
-// FromCollection makes a stream of values, in their order, read by one subtask. The values are encoded
-// when it is called and travel with the job, so every process reads equal ones: what becomes of vs
-// afterwards, or when the program is built again elsewhere, does not matter. They may take
-// reading.MaxCollectionBytes.
+// FromCollection makes a stream of values, in their order, read by one subtask. The values are
+// encoded when it is called and travel with the job, so every process reads equal ones: what
+// becomes of vs afterwards, or when the program is built again elsewhere, does not matter. They may
+// take reading.MaxCollectionBytes.
 func FromCollection[T any](env *Environment, vs []T) *Stream[T] {
 	src, err := collectionOf(env, vs)
 	if err != nil {
@@ -67,17 +67,17 @@ func collectionOf[T any](env *Environment, vs []T) (*reading.Collection[T], erro
 	return reading.NewCollection(typ.Info(), b)
 }
 
-// Generate makes a stream of value(0), value(1) and so on: count records, or without end if count is
-// reading.Endless, and at most perSecond in a second, or as many as possible if it is 0. Subtask i of
-// n makes the records i, i+n, i+2n and so on. value must be pure.
+// Generate makes a stream of value(0), value(1) and so on: count records, or without end if count
+// is reading.Endless, and at most perSecond in a second, or as many as possible if it is 0. Subtask
+// i of n makes the records i, i+n, i+2n and so on. value must be pure.
 func Generate[T any](env *Environment, count int64, perSecond float64, value func(n int64) T,
 ) *Stream[T] {
 	return generate(env, reading.Generator[T]{Value: value, Count: count, PerSecond: perSecond})
 }
 
-// GenerateBatches is Generate with a function that makes many records at a time: first, first+1 and so
-// on for all of dst. It is called with runs of up to stream.MaxBatchRecords, which are dealt out to the
-// subtasks in turn.
+// GenerateBatches is Generate with a function that makes many records at a time: first, first+1 and
+// so on for all of dst. It is called with runs of up to stream.MaxBatchRecords, which are dealt out
+// to the subtasks in turn.
 func GenerateBatches[T any](env *Environment, count int64, perSecond float64,
 	fill func(first int64, dst []T)) *Stream[T] {
 	return generate(env, reading.Generator[T]{Fill: fill, Count: count, PerSecond: perSecond})
@@ -88,8 +88,8 @@ func generate[T any](env *Environment, g reading.Generator[T]) *Stream[T] {
 	return FromSource(env, g, nil, "Generator")
 }
 
-// BinaryFile makes a stream of the records of a file that WriteBinary has written, of the files in a
-// directory, or of those that a pattern matches. The files may hold an older form of T.
+// BinaryFile makes a stream of the records of a file that WriteBinary has written, of the files in
+// a directory, or of those that a pattern matches. The files may hold an older form of T.
 func BinaryFile[T any](env *Environment, path string) *Stream[T] {
 	src := reading.BinaryFile[T]{Files: env.files, Path: path}
 	if typ := typeOf[T](env); typ != nil {

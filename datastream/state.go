@@ -35,8 +35,8 @@ func OpenAggregating[In, Acc, Out any](ctx *FunctionContext,
 // ListCheckpointed is implemented by functions whose state is a list of the subtask; see KeepList.
 type ListCheckpointed[S any] = process.ListCheckpointed[S]
 
-// KeepList keeps the state of a function as operator state with the given name (R62). It is called in
-// Open.
+// KeepList keeps the state of a function as operator state with the given name (R62). It is called
+// in Open.
 func KeepList[S any](ctx *FunctionContext, name string, f ListCheckpointed[S]) error {
 	return process.KeepList(ctx, name, f)
 }
@@ -59,9 +59,11 @@ func WriteBroadcast[K, V any](ctx process.BroadcastWriter, d state.MapDescriptor
 	return process.WriteBroadcast(ctx, d)
 }
 
-// BroadcastVariable is the read-only value that all subtasks of one process share under a name (R103):
-// the first that asks loads it, and one copy stays in memory. It must not be changed, and should not
-// be large.
-func BroadcastVariable[T any](ctx *FunctionContext, name string, load func() (T, error)) (T, error) {
+// BroadcastVariable is the read-only value that all subtasks of one process share under a name
+// (R103): the first that asks loads it, and one copy stays in memory. It must not be changed, and
+// should not be large.
+func BroadcastVariable[T any](ctx *FunctionContext, name string, load func() (T, error)) (
+	T, error,
+) {
 	return process.BroadcastVariable(ctx, name, load)
 }

@@ -21,8 +21,8 @@ type Stream[T any] struct {
 	typ *routing.Type[T]
 }
 
-// DataStream is what transformations read: a *Stream, or a *Keyed, on which functions that are made by
-// factories have state per key.
+// DataStream is what transformations read: a *Stream, or a *Keyed, on which functions that are made
+// by factories have state per key.
 type DataStream[T any] interface {
 	stream() *Stream[T]
 	// keyedBy is how the stream is keyed, with the schema of the key; nil if it is not.
@@ -78,8 +78,9 @@ func (s *Stream[T]) Filter(f func(T) bool) *Stream[T] {
 	return addOperator[T](s.env, "Filter", process.Filter(f), s.t)
 }
 
-// Project makes a stream of records of type Out whose fields are those of the records with the given
-// names, in that order, or without names those of the same names (R38). Names are those of Sum.
+// Project makes a stream of records of type Out whose fields are those of the records with the
+// given names, in that order, or without names those of the same names (R38). Names are those of
+// Sum.
 func Project[Out, T any](s DataStream[T], names ...string) *Stream[Out] {
 	in := s.stream()
 	f, err := process.Project[T, Out](names...)
@@ -100,7 +101,8 @@ func (s *Stream[T]) Union(others ...*Stream[T]) *Stream[T] {
 // Name sets the name of the last operator.
 func (s *Stream[T]) Name(name string) *Stream[T] { s.t.Name = name; return s }
 
-// UID sets the id by which the operator finds its state in a savepoint; it must be unique in the job.
+// UID sets the id by which the operator finds its state in a savepoint; it must be unique in the
+// job.
 func (s *Stream[T]) UID(uid string) *Stream[T] { s.t.UID = uid; return s }
 
 // SetParallelism sets the parallelism of the last operator (R22).
@@ -113,7 +115,10 @@ func (s *Stream[T]) SetParallelism(n int) *Stream[T] {
 func (s *Stream[T]) SetMaxParallelism(n int) *Stream[T] { s.t.MaxParallelism = n; return s }
 
 // SlotSharingGroup sets the group of operators with which the last one shares slots (R123).
-func (s *Stream[T]) SlotSharingGroup(name string) *Stream[T] { s.t.SlotSharingGroup = name; return s }
+func (s *Stream[T]) SlotSharingGroup(name string) *Stream[T] {
+	s.t.SlotSharingGroup = name
+	return s
+}
 
 // DisableChaining keeps the last operator in a task of its own.
 func (s *Stream[T]) DisableChaining() *Stream[T] { s.t.Chaining = graph.ChainNever; return s }
@@ -146,8 +151,8 @@ func (s *Stream[T]) Rescale() *Stream[T] { return s.partition(graph.Rescale, nil
 // Broadcast sends each record to all subtasks (R30).
 func (s *Stream[T]) Broadcast() *Stream[T] { return s.partition(graph.Broadcast, nil) }
 
-// PartitionCustom sends each record to the subtask that partition returns for its key and the number
-// of subtasks (R32). Both functions must be pure.
+// PartitionCustom sends each record to the subtask that partition returns for its key and the
+// number of subtasks (R32). Both functions must be pure.
 func PartitionCustom[T, K any](s DataStream[T], key func(T) K,
 	partition func(key K, n int) int) *Stream[T] {
 	in := s.stream()

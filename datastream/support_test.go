@@ -114,7 +114,9 @@ func (r *results[T]) wantSet(t *testing.T, want ...string) {
 // elements is a stream of the given records, in their order, by one subtask.
 func elements[T any](env *datastream.Environment, vs ...T) *datastream.Stream[T] {
 	numbers := datastream.FromSequence(env, 0, int64(len(vs)-1)).SetParallelism(1)
-	return datastream.Map(numbers, func(n int64) T { return vs[n] }).Name("Elements").SetParallelism(1)
+	return datastream.Map(numbers, func(n int64) T {
+		return vs[n]
+	}).Name("Elements").SetParallelism(1)
 }
 
 // count is a word and a number.
@@ -151,7 +153,8 @@ type place struct {
 }
 
 // locate tells where each record is handled: set is called with the subtask's index.
-func locate(s *datastream.Stream[place], set func(p *place, subtask int)) *datastream.Stream[place] {
+func locate(s *datastream.Stream[place], set func(p *place,
+	subtask int)) *datastream.Stream[place] {
 	return datastream.RichMap(s, func() *locator { return &locator{set: set} })
 }
 
@@ -176,7 +179,8 @@ func to(p *place, subtask int)   { p.To = subtask }
 
 // environment is one that only builds programs.
 func environment(t *testing.T, pairs ...string) *datastream.Environment {
-	return datastream.New(t.Context(), datastream.Options{Executor: refuser{}, Config: settings(pairs...)})
+	return datastream.New(t.Context(), datastream.Options{Executor: refuser{},
+		Config: settings(pairs...)})
 }
 
 // refuser accepts no job.

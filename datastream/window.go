@@ -11,8 +11,8 @@ import (
 	"goflink/operator/windowing"
 )
 
-// Windowed is a stream cut into windows of type W (R40), per key or, with K = NoKey, as a whole. Its
-// methods return changed copies.
+// Windowed is a stream cut into windows of type W (R40), per key or, with K = NoKey, as a whole.
+// Its methods return changed copies.
 //
 //	TimeWindow(k, 10*time.Second, 5*time.Second).AllowedLateness(time.Minute).Sum("count")
 type Windowed[K, T any, W windowing.Window] struct {
@@ -26,10 +26,11 @@ type Windowed[K, T any, W windowing.Window] struct {
 // NoKey is the key of windows over a whole stream.
 type NoKey = struct{}
 
-// Window cuts a keyed stream into the windows of an assigner (R44). This and its like are functions,
-// not methods: the methods of a generic type are compiled for each of its instances, used or not,
-// and windows are much code.
-func Window[K, T any, W windowing.Window](k *Keyed[K, T], a window.Assigner[T, W]) *Windowed[K, T, W] {
+// Window cuts a keyed stream into the windows of an assigner (R44). This and its like are
+// functions, not methods: the methods of a generic type are compiled for each of its instances,
+// used or not, and windows are much code.
+func Window[K, T any, W windowing.Window](k *Keyed[K, T], a window.Assigner[T, W]) *Windowed[K, T,
+	W] {
 	return &Windowed[K, T, W]{in: k.s, schema: k.schema,
 		spec: windowing.Spec[T, K, W]{Key: k.selector, KeyType: k.key, Assigner: a}}
 }
@@ -54,8 +55,8 @@ func timeGrid[T any](e *Environment, call string, size time.Duration, slide []ti
 	return window.SlidingProcessingTime[T](size, slide[0])
 }
 
-// CountWindow cuts the stream of each key into windows of n records, or, with a slide, evaluates the
-// last n records whenever slide further ones came (R42).
+// CountWindow cuts the stream of each key into windows of n records, or, with a slide, evaluates
+// the last n records whenever slide further ones came (R42).
 func CountWindow[K, T any](k *Keyed[K, T], n int, slide ...int) *Windowed[K, T, window.Global] {
 	return countWindow(Window(k, window.GlobalWindows[T]()), "CountWindow", n, slide)
 }
@@ -120,8 +121,8 @@ func (w *Windowed[K, T, W]) AllowedLateness(d time.Duration) *Windowed[K, T, W] 
 	return &c
 }
 
-// SideOutputLateData sends records that come too late for all their windows to a side output instead
-// of dropping them (R57); SideOutput of the result reads it.
+// SideOutputLateData sends records that come too late for all their windows to a side output
+// instead of dropping them (R57); SideOutput of the result reads it.
 func (w *Windowed[K, T, W]) SideOutputLateData(tag OutputTag[T]) *Windowed[K, T, W] {
 	w.in.env.failAt("Window", tag.check())
 	c := *w
@@ -161,8 +162,8 @@ func addWindow[Out, K, T any, W windowing.Window](w *Windowed[K, T, W], what str
 	return out
 }
 
-// Reduce makes a stream of what reduce made of the records of each window that fired (R48). Only the
-// result so far is kept (R49). reduce must be pure, associative and commutative.
+// Reduce makes a stream of what reduce made of the records of each window that fired (R48). Only
+// the result so far is kept (R49). reduce must be pure, associative and commutative.
 func (w *Windowed[K, T, W]) Reduce(reduce func(a, b T) T) *Stream[T] {
 	return w.reduced("Reduce", func() (func(a, b T) T, error) { return reduce, nil })
 }
@@ -178,9 +179,9 @@ func (w *Windowed[K, T, W]) reduced(what string, make func() (func(a, b T) T, er
 	})
 }
 
-// Sum makes a stream that has, for each window that fired, one of its records with the sum of a field
-// over all of them. The field is named as in Go or by its tag, a tuple's also by its position; "" is
-// the record itself.
+// Sum makes a stream that has, for each window that fired, one of its records with the sum of a
+// field over all of them. The field is named as in Go or by its tag, a tuple's also by its
+// position; "" is the record itself.
 func (w *Windowed[K, T, W]) Sum(field string) *Stream[T] {
 	return w.reduced("Sum", func() (func(a, b T) T, error) {
 		return process.SumField(w.in.info(), field)

@@ -121,7 +121,8 @@ func TestEvictor(t *testing.T) {
 func TestWindowedIsCopied(t *testing.T) {
 	var plain, evicted *results[event]
 	execute(t, func(env *datastream.Environment) {
-		w := datastream.Window(byWho(ticks(env, 0, 1, 2)), window.TumblingEventTime[event](5*time.Second))
+		w := datastream.Window(byWho(ticks(env, 0, 1, 2)),
+			window.TumblingEventTime[event](5*time.Second))
 		one := w.Evictor(window.CountEvictor[event, window.Time](1, window.BeforeFunction))
 		plain, evicted = collect(w.Sum("n")), collect(one.Sum("n"))
 	})
@@ -129,7 +130,8 @@ func TestWindowedIsCopied(t *testing.T) {
 	evicted.want(t, "event{who='a', at=2000, n=3}")
 }
 
-// TestWindowFields: R48: predefined aggregations of a field, incremental or of what an evictor left.
+// TestWindowFields: R48: predefined aggregations of a field, incremental or of what an evictor
+// left.
 func TestWindowFields(t *testing.T) {
 	es := []event{{"a", 0, 4}, {"b", 1, 7}, {"a", 2, 2}, {"a", 3, 9}, {"a", 4, 2}, {"a", 5, 9}}
 	for _, evicting := range []bool{false, true} {
@@ -146,7 +148,8 @@ func TestWindowFields(t *testing.T) {
 				got = append(got, collect(s))
 			}
 		})
-		for i, want := range []event{{"a", 0, 26}, {"a", 0, 2}, {"a", 0, 9}, {"a", 2, 2}, {"a", 4, 2},
+		for i, want := range []event{{"a", 0, 26}, {"a", 0, 2}, {"a", 0, 9}, {"a", 2, 2},
+			{"a", 4, 2},
 			{"a", 3, 9}} {
 			got[i].wantSet(t, "event{who='b', at=1, n=7}",
 				fmt.Sprintf("event{who='a', at=%d, n=%d}", want.At, want.N))
@@ -161,7 +164,8 @@ func TestWindowReduceAggregate(t *testing.T) {
 	var means *results[float64]
 	var withReduced, withMeans *results[string]
 	execute(t, func(env *datastream.Environment) {
-		w := datastream.Window(byWho(ticks(env, 0, 1, 2, 6)), window.TumblingEventTime[event](5*time.Second))
+		w := datastream.Window(byWho(ticks(env, 0, 1, 2, 6)),
+			window.TumblingEventTime[event](5*time.Second))
 		add := func(a, b event) event { return event{a.Who, a.At, a.N + b.N} }
 		reduced = collect(w.Reduce(add))
 		withReduced = collect(datastream.ReduceWith(w, add, func() describeEvent {
@@ -252,7 +256,8 @@ func (f *firings) Process(ctx *timeContext, in []event, out datastream.Collector
 	if n[0] > 1 {
 		f.again.Emit("again")
 	}
-	out.Emit(fmt.Sprintf("window %v of %s: %d records, firing %d, %d in all", ctx.Window(), ctx.Key(),
+	out.Emit(fmt.Sprintf("window %v of %s: %d records, firing %d, %d in all", ctx.Window(),
+		ctx.Key(),
 		len(in), n[0], n[1]))
 	return nil
 }
@@ -272,12 +277,14 @@ func TestWindowAll(t *testing.T) {
 				SetParallelism(1))
 		}
 		timeSums = text(datastream.TimeWindowAll(s, 5*time.Second).Sum("n"))
-		timeLists = collect(datastream.Apply(datastream.TimeWindowAll(s, 4*time.Second, 2*time.Second),
+		timeLists = collect(datastream.Apply(datastream.TimeWindowAll(s, 4*time.Second,
+			2*time.Second),
 			func(_ datastream.NoKey, w window.Time, in []event, out datastream.Collector[string]) {
 				members("", w, in, out)
 			}))
 		countSums = text(datastream.CountWindowAll(s, 3).Sum("n"))
-		sessions = text(datastream.WindowAll(s, window.EventTimeSessions[event](3*time.Second)).Sum("n"))
+		sessions = text(datastream.WindowAll(s,
+			window.EventTimeSessions[event](3*time.Second)).Sum("n"))
 		g, err := env.StreamGraph("")
 		if err != nil {
 			t.Error(err)
@@ -306,7 +313,8 @@ func TestWindowsInParallel(t *testing.T) {
 		es := datastream.Map(datastream.FromSequence(env, 0, n-1), func(i int64) event {
 			return event{fmt.Sprint("key", i%keys), i, 1}
 		})
-		w := datastream.Window(byWho(timed(es, time.Hour)), window.TumblingEventTime[event](time.Second))
+		w := datastream.Window(byWho(timed(es, time.Hour)),
+			window.TumblingEventTime[event](time.Second))
 		got = collect(w.Sum("n"))
 	})
 	sum := map[string]int64{}

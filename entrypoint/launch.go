@@ -77,7 +77,8 @@ func readLaunch() (*launch, error) {
 		return nil, fmt.Errorf("the launcher's instructions cannot be read: %w", err)
 	}
 	if l.Version != LaunchVersion {
-		return nil, fmt.Errorf("the launcher speaks version %d, this program version %d: build the "+
+		return nil, fmt.Errorf("the launcher speaks version %d, this program version %d: build "+
+			"the "+
 			"program with the release of the launcher", l.Version, LaunchVersion)
 	}
 	l.report = os.NewFile(uintptr(fd+1), "report")

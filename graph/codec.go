@@ -21,14 +21,16 @@ func (j *JobGraph) Encode() ([]byte, error) { return json.Marshal(j) }
 // Decode reads and checks what Encode wrote.
 func Decode(b []byte) (*JobGraph, error) {
 	if len(b) > MaxEncodedBytes {
-		return nil, fmt.Errorf("job graph: %d bytes, at most %d are allowed", len(b), MaxEncodedBytes)
+		return nil, fmt.Errorf("job graph: %d bytes, at most %d are allowed", len(b),
+			MaxEncodedBytes)
 	}
 	var v struct{ Version int }
 	if err := json.Unmarshal(b, &v); err != nil {
 		return nil, fmt.Errorf("job graph: %w", err)
 	}
 	if v.Version != Version {
-		return nil, fmt.Errorf("job graph: it has version %d, this program reads version %d: client "+
+		return nil, fmt.Errorf("job graph: it has version %d, this program reads version %d: "+
+			"client "+
 			"and cluster must be of one release", v.Version, Version)
 	}
 	d := json.NewDecoder(bytes.NewReader(b))
@@ -55,7 +57,8 @@ func (j *JobGraph) check() error {
 	}
 	want, err := fingerprint(j)
 	if err == nil && want != j.Fingerprint {
-		return fmt.Errorf("its fingerprint is %.16s…, its contents have %.16s…", j.Fingerprint, want)
+		return fmt.Errorf("its fingerprint is %.16s…, its contents have %.16s…", j.Fingerprint,
+			want)
 	}
 	return err
 }
@@ -152,5 +155,6 @@ func Differs(submitted, built *JobGraph) string {
 				built.Vertices[i].Parallelism)
 		}
 	}
-	return fmt.Sprintf("there is a further vertex %q here", built.Vertices[len(submitted.Vertices)].Name)
+	return fmt.Sprintf("there is a further vertex %q here",
+		built.Vertices[len(submitted.Vertices)].Name)
 }

@@ -55,10 +55,13 @@ func TestDecodeRefuses(t *testing.T) {
 		{"another version", "version 9, this program reads version 1",
 			func(j *graph.JobGraph) { j.Version = 9 }},
 		{"no vertices", "0 vertices", func(j *graph.JobGraph) { j.Vertices = nil }},
-		{"another parallelism", "fingerprint", func(j *graph.JobGraph) { j.Vertices[0].Parallelism = 1 }},
+		{"another parallelism", "fingerprint",
+			func(j *graph.JobGraph) { j.Vertices[0].Parallelism = 1 }},
 		{"no parallelism", "vertex 0 (lines -> split): parallelism 0",
 			func(j *graph.JobGraph) { j.Vertices[0].Parallelism = 0 }},
-		{"no operator", "it has no operator", func(j *graph.JobGraph) { j.Vertices[2].Nodes = nil }},
+		{"no operator", "it has no operator", func(j *graph.JobGraph) {
+			j.Vertices[2].Nodes = nil
+		}},
 		{"output to nowhere", "operator 1: bad output",
 			func(j *graph.JobGraph) { j.Vertices[0].Nodes[1].Outputs[0].Result = 7 }},
 		{"output to node and result", "operator 0: bad output",
@@ -107,14 +110,15 @@ func TestDecodeRefuses(t *testing.T) {
 		{`{"Version":1,"Unknown":true}`, "unknown field"},
 		{strings.Repeat(" ", graph.MaxEncodedBytes+1), "at most"},
 	} {
-		if _, err := graph.Decode([]byte(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := graph.Decode([]byte(c.text)); err == nil ||
+			!strings.Contains(err.Error(), c.want) {
 			t.Errorf("%.20q: error %v, want %q", c.text, err, c.want)
 		}
 	}
 }
 
-// TestDecodeMixedAlignment: R106: a graph in which only some inputs of a vertex keep barriers aligned would
-// lose what is in flight on the others, and is refused.
+// TestDecodeMixedAlignment: R106: a graph in which only some inputs of a vertex keep barriers
+// aligned would lose what is in flight on the others, and is refused.
 func TestDecodeMixedAlignment(t *testing.T) {
 	j := compile(t, everything)
 	for i := range j.Vertices {
@@ -130,7 +134,8 @@ func TestDecodeMixedAlignment(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err = graph.Decode(b); err == nil || !strings.Contains(err.Error(), "only some keep") {
+		if _, err = graph.Decode(b); err == nil ||
+			!strings.Contains(err.Error(), "only some keep") {
 			t.Errorf("error %v", err)
 		}
 		return
@@ -138,8 +143,8 @@ func TestDecodeMixedAlignment(t *testing.T) {
 	t.Fatal("the program has no vertex with two inputs")
 }
 
-// FuzzDecode: whatever bytes come, Decode returns an error or a graph that can be used: named, spread
-// out, encoded again and compared.
+// FuzzDecode: whatever bytes come, Decode returns an error or a graph that can be used: named,
+// spread out, encoded again and compared.
 func FuzzDecode(f *testing.F) {
 	reference, _, err := mustGraph(everything).Compile()
 	if err != nil {

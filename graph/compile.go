@@ -33,8 +33,8 @@ func (g *StreamGraph) Compile() (*JobGraph, *Code, error) {
 }
 
 // keepAligned makes all inputs of a vertex keep barriers aligned if one of them does: the task then
-// takes its part when all barriers are there, so what a barrier had overtaken on another input would
-// be in no part of the checkpoint.
+// takes its part when all barriers are there, so what a barrier had overtaken on another input
+// would be in no part of the checkpoint.
 func (j *JobGraph) keepAligned() {
 	for i := range j.Vertices {
 		inputs := j.Vertices[i].Inputs

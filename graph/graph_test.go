@@ -71,7 +71,8 @@ func runCommand(t *testing.T, d *datadriven.TestData, g **graph.StreamGraph) (st
 
 // runProgram reads a program and builds its graph.
 func runProgram(t *testing.T, d *datadriven.TestData, g **graph.StreamGraph) (string, error) {
-	s := graph.Settings{JobName: "test", Parallelism: 2, Chaining: true, Config: map[string]string{}}
+	s := graph.Settings{JobName: "test", Parallelism: 2, Chaining: true,
+		Config: map[string]string{}}
 	d.MaybeScanArgs(t, "parallelism", &s.Parallelism)
 	d.MaybeScanArgs(t, "max", &s.MaxParallelism)
 	s.Chaining = !d.HasArg("nochaining")
@@ -139,8 +140,8 @@ func ids(t *testing.T, text string) map[string]id.Operator {
 	return m
 }
 
-// TestOperatorIDs: R86, R89: an operator with a UID keeps its id whatever happens around it; the id of
-// one without shifts when the program changes before it.
+// TestOperatorIDs: R86, R89: an operator with a UID keeps its id whatever happens around it; the id
+// of one without shifts when the program changes before it.
 func TestOperatorIDs(t *testing.T) {
 	before := ids(t, `
 		source s uid=S
@@ -168,9 +169,11 @@ func TestOperatorIDs(t *testing.T) {
 		op a in=c uid=A
 		op b in=a
 		sink k in=b`)
-	for name, kept := range map[string]bool{"s": true, "a": true, "c": true, "b": false, "k": false} {
+	for name, kept := range map[string]bool{"s": true, "a": true, "c": true, "b": false,
+		"k": false} {
 		if (before[name] == after[name]) != kept {
-			t.Errorf("%s: id %s before, %s after; kept should be %t", name, before[name], after[name],
+			t.Errorf("%s: id %s before, %s after; kept should be %t", name, before[name],
+				after[name],
 				kept)
 		}
 	}
@@ -183,8 +186,8 @@ func TestOperatorIDs(t *testing.T) {
 	}
 }
 
-// TestFingerprint: the fingerprint is equal wherever the program is built again, with another id and
-// configuration; Differs names what is not.
+// TestFingerprint: the fingerprint is equal wherever the program is built again, with another id
+// and configuration; Differs names what is not.
 func TestFingerprint(t *testing.T) {
 	job := compile(t, wordCount)
 	again := compile(t, wordCount)
@@ -199,13 +202,15 @@ func TestFingerprint(t *testing.T) {
 	}
 	for _, c := range []struct{ name, change, to, want string }{
 		{"parallelism", "sink print in=count p=1", "sink print in=count p=3",
-			`vertex 2 is "print" (parallelism 1) in the submitted job and "print" (parallelism 3) here`},
+			`vertex 2 is "print" (parallelism 1) in the submitted job and "print" ` +
+				`(parallelism 3) here`},
 		{"name", "op split", "op split", ""},
 		{"chain", "op split in=lines", "op split chain=never in=lines",
 			`vertex 0 is "lines -> split" (parallelism 2) in the submitted job and "lines" ` +
 				`(parallelism 2) here`},
 		{"record type", "op split in=lines type=text", "op split in=lines",
-			`vertex 0 is "lines -> split" (parallelism 2) in the submitted job and "lines -> split"`},
+			`vertex 0 is "lines -> split" (parallelism 2) in the submitted job and ` +
+				`"lines -> split"`},
 		{"partitioning", "hash words in=split", "broadcast words in=split",
 			`vertex 0 is "lines -> split"`},
 		{"one less", "\tsink print in=count p=1", "", "no sink"},

@@ -68,7 +68,11 @@ func mustGraph(text string) *graph.StreamGraph {
 	panic(err)
 }
 
-func (p *program) graph() (*graph.StreamGraph, error) { return graph.NewStreamGraph(p.ts, p.settings) }
+func (p *program) graph() (
+	*graph.StreamGraph, error,
+) {
+	return graph.NewStreamGraph(p.ts, p.settings)
+}
 
 // add adds one transformation.
 func (p *program) add(fields []string) error {
@@ -126,7 +130,8 @@ func (p *program) set(t *graph.Transformation, name, value string) (err error) {
 	case "group":
 		t.SlotSharingGroup = value
 	case "chain":
-		t.Chaining = map[string]graph.Chaining{"head": graph.ChainHead, "never": graph.ChainNever}[value]
+		t.Chaining = map[string]graph.Chaining{"head": graph.ChainHead,
+			"never": graph.ChainNever}[value]
 	case "type":
 		t.Output = texts
 	case "tags":
@@ -150,7 +155,8 @@ func (p *program) set(t *graph.Transformation, name, value string) (err error) {
 func streamText(g *graph.StreamGraph) string {
 	var b strings.Builder
 	for _, n := range g.Nodes {
-		fmt.Fprintf(&b, "[%d] %s: parallelism %d of %d, slot group %s, %d in, %d out\n", n.ID, n.T.Name,
+		fmt.Fprintf(&b, "[%d] %s: parallelism %d of %d, slot group %s, %d in, %d out\n", n.ID,
+			n.T.Name,
 			n.Parallelism, n.MaxParallelism, n.SlotSharingGroup, len(n.In), len(n.Out))
 	}
 	for _, e := range g.Edges {
@@ -181,7 +187,8 @@ func jobText(j *graph.JobGraph) string {
 			b.WriteString("   " + nodeText(&v, &n) + "\n")
 		}
 		for _, r := range v.Results {
-			fmt.Fprintf(&b, "   result: %s %s %s to %d", r.Type, r.Pattern, r.Partitioning, r.Consumer)
+			fmt.Fprintf(&b, "   result: %s %s %s to %d", r.Type, r.Pattern, r.Partitioning,
+				r.Consumer)
 			if r.KeepAligned {
 				b.WriteString(", aligned")
 			}

@@ -43,7 +43,8 @@ const (
 
 // String is the partitioner's name in plans, as Flink prints it.
 func (p Partitioning) String() string {
-	return [...]string{"DEFAULT", "GLOBAL", "FORWARD", "SHUFFLE", "REBALANCE", "RESCALE", "BROADCAST",
+	return [...]string{"DEFAULT", "GLOBAL", "FORWARD", "SHUFFLE", "REBALANCE", "RESCALE",
+		"BROADCAST",
 		"HASH", "CUSTOM"}[p]
 }
 

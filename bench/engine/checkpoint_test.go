@@ -14,8 +14,8 @@ import (
 	"goflink/runtime/minicluster"
 )
 
-// BenchmarkCheckpointBackpressure: how long checkpoints take when the sink needs 10 ms for a record, so
-// that all queues are full: aligned and unaligned.
+// BenchmarkCheckpointBackpressure: how long checkpoints take when the sink needs 10 ms for a
+// record, so that all queues are full: aligned and unaligned.
 func BenchmarkCheckpointBackpressure(b *testing.B) {
 	for _, unaligned := range []string{"true", "false"} {
 		b.Run("unaligned="+unaligned, func(b *testing.B) { checkpoints(b, unaligned) })
@@ -28,7 +28,9 @@ type taker struct {
 	client job.Client
 }
 
-func (t *taker) Submit(ctx context.Context, j *graph.JobGraph, code *graph.Code) (job.Client, error) {
+func (t *taker) Submit(ctx context.Context, j *graph.JobGraph, code *graph.Code) (
+	job.Client, error,
+) {
 	client, err := t.c.Submit(ctx, j, code)
 	t.client = client
 	return client, err

@@ -14,11 +14,13 @@ import (
 	"goflink/entrypoint"
 )
 
-// BenchmarkIdle: the resident memory of a process whose embedded cluster runs a job without records.
+// BenchmarkIdle: the resident memory of a process whose embedded cluster runs a job without
+// records.
 func BenchmarkIdle(b *testing.B) {
 	for b.Loop() {
 		err := entrypoint.Run(b.Context(), func(env *datastream.Environment, _ []string) error {
-			s := datastream.FromSource(env, paced{records: 1 << 50, perSecond: 1e-6, keys: 1}, nil, "Paced")
+			s := datastream.FromSource(env, paced{records: 1 << 50, perSecond: 1e-6, keys: 1}, nil,
+				"Paced")
 			datastream.KeyBy(s, func(d due) int64 { return d.Key }).Reduce(func(a, b due) due {
 				return b
 			}).ForEach(func(due) {})

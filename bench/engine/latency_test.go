@@ -1,5 +1,6 @@
-// Package engine holds the measurements of the embedded engine that have no peer: latency, checkpoints
-// under backpressure, memory. They are benchmarks, run by make bench; none asserts a time.
+// Package engine holds the measurements of the embedded engine that have no peer: latency,
+// checkpoints under backpressure, memory. They are benchmarks, run by make bench; none asserts a
+// time.
 package engine
 
 import (
@@ -15,8 +16,9 @@ import (
 	"goflink/entrypoint"
 )
 
-// paced is a source whose record i is due at start + i/rate; its records carry the time at which they
-// were due, so that a delay of the source itself counts as latency. Rate 0 means as fast as possible.
+// paced is a source whose record i is due at start + i/rate; its records carry the time at which
+// they were due, so that a delay of the source itself counts as latency. Rate 0 means as fast as
+// possible.
 type paced struct {
 	perSecond float64
 	records   int64
@@ -94,14 +96,15 @@ func (r *pacedReader) Close() error                            { return nil }
 func keyedSum(b *testing.B, p paced, sink func(due)) time.Duration {
 	b.Helper()
 	began := time.Now()
-	err := entrypoint.Run(context.Background(), func(env *datastream.Environment, _ []string) error {
-		s := datastream.FromSource(env, p, nil, "Paced")
-		datastream.KeyBy(s, func(d due) int64 { return d.Key }).Reduce(func(a, b due) due {
-			return due{Key: b.Key, At: b.At, N: a.N + b.N}
-		}).ForEach(sink)
-		_, err := env.Execute("keyed sum")
-		return err
-	}, nil, config.New())
+	err := entrypoint.Run(context.Background(),
+		func(env *datastream.Environment, _ []string) error {
+			s := datastream.FromSource(env, p, nil, "Paced")
+			datastream.KeyBy(s, func(d due) int64 { return d.Key }).Reduce(func(a, b due) due {
+				return due{Key: b.Key, At: b.At, N: a.N + b.N}
+			}).ForEach(sink)
+			_, err := env.Execute("keyed sum")
+			return err
+		}, nil, config.New())
 	if err != nil {
 		b.Fatal(err)
 	}

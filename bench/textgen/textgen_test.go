@@ -37,7 +37,8 @@ func TestTextIsTheSameEverywhere(t *testing.T) {
 	sum := sha256.Sum256([]byte(strings.Join(lines, "\n")))
 	const want = "5e1f775f28d82c58a6a9531e5ed01b0525d60976b1ab6d7c97b3477154338a97"
 	if got := hex.EncodeToString(sum[:]); got != want {
-		t.Errorf("the text of 1000 lines and seed 1 has changed, version must too: %s, want %s", got,
+		t.Errorf("the text of 1000 lines and seed 1 has changed, version must too: %s, want %s",
+			got,
 			want)
 	}
 	other := t.TempDir()

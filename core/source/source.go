@@ -53,7 +53,8 @@ type Enumerator interface {
 type EnumeratorContext interface {
 	// Parallelism is the number of readers.
 	Parallelism() int
-	// Assign hands splits to a reader; it must have been added, and not told that there are no more.
+	// Assign hands splits to a reader; it must have been added, and not told that there are no
+	// more.
 	Assign(subtask int, splits []Split) error
 	// NoMoreSplits tells a reader that it will get no further split.
 	NoMoreSplits(subtask int) error

@@ -25,8 +25,8 @@ func TestExpired(t *testing.T) {
 	}
 }
 
-// TestStampedListRoundTrip: R77: elements come back with their stamps; those of a list without stamps
-// count as accessed now, and a list without a time to live skips stamps.
+// TestStampedListRoundTrip: R77: elements come back with their stamps; those of a list without
+// stamps count as accessed now, and a list without a time to live skips stamps.
 func TestStampedListRoundTrip(t *testing.T) {
 	typ := typeinfo.MustOf[[]string]()
 	stamps := stampedListCodec[string]{typ, TTL{After: time.Second}}
@@ -82,7 +82,8 @@ func FuzzReaders(f *testing.F) {
 			t.Fatal(err)
 		}
 		var l stampedList[string]
-		if err := readList(src, &l); err == nil && (len(l.at) != len(l.vs) || len(l.vs) > len(src)) {
+		if err := readList(src, &l); err == nil &&
+			(len(l.at) != len(l.vs) || len(l.vs) > len(src)) {
 			t.Fatalf("%d stamps of %d elements in %d bytes", len(l.at), len(l.vs), len(src))
 		}
 		readPlain, err := listCodec[string]{list}.Reader(&h, 5)

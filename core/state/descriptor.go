@@ -39,8 +39,8 @@ type AggregatingDescriptor[In, Acc, Out any] struct {
 // MapDescriptor names and types a Map. K is what typeinfo.KeyOf takes.
 type MapDescriptor[K, V any] struct{ core[V] }
 
-// core is what all descriptors have. What is done with it are functions: methods of a descriptor are
-// compiled for each V, also for states that never have a time to live.
+// core is what all descriptors have. What is done with it are functions: methods of a descriptor
+// are compiled for each V, also for states that never have a time to live.
 type core[V any] struct {
 	head
 	typ *typeinfo.Type[V]

@@ -9,8 +9,8 @@ import (
 )
 
 // ListSpec describes the table of a list, a statebackend.Table[[]V], for operators that work on it
-// directly: lists may be extended by append through the pointer that Upsert returns, but not otherwise
-// changed in place. The tables of the other kinds are those of statetable.NewSpec.
+// directly: lists may be extended by append through the pointer that Upsert returns, but not
+// otherwise changed in place. The tables of the other kinds are those of statetable.NewSpec.
 func ListSpec[V any](name string) statebackend.TableSpec {
 	t, err := typeinfo.Of[[]V]()
 	if err != nil {
@@ -19,8 +19,8 @@ func ListSpec[V any](name string) statebackend.TableSpec {
 	return statetable.NewCodecSpec(name, KindList, t.Snapshot(), listCodec[V]{t})
 }
 
-// MapSpec describes the table of a map, a statebackend.MapTable[V]; map keys are the canonical bytes of
-// a typeinfo.Key[K]. A nil typ is typeinfo.Of.
+// MapSpec describes the table of a map, a statebackend.MapTable[V]; map keys are the canonical
+// bytes of a typeinfo.Key[K]. A nil typ is typeinfo.Of.
 func MapSpec[K, V any](name string, typ *typeinfo.Type[V]) statebackend.TableSpec {
 	return mapSpec[K](name, typ, statetable.CodecOf)
 }

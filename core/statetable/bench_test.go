@@ -187,8 +187,8 @@ func BenchmarkFreeze(b *testing.B) {
 	}
 }
 
-// BenchmarkCopyOnWrite updates each of a million keys, in random order, without a snapshot and under
-// one that was just taken: then each page is copied once.
+// BenchmarkCopyOnWrite updates each of a million keys, in random order, without a snapshot and
+// under one that was just taken: then each page is copied once.
 func BenchmarkCopyOnWrite(b *testing.B) {
 	hashes, keys := intKeys(million)
 	runs := drawRuns(hashes, keys, drawOrder(million, false))

@@ -143,7 +143,9 @@ func (c *checker) verifySpace(ns []byte, s *space) error {
 }
 
 // watchRow calls f, which changes what it is handed and says whether it stays.
-func (c *checker) watchRow(ns, key []byte, p unsafe.Pointer, f func() (keep bool, err error)) (bool, error) {
+func (c *checker) watchRow(ns, key []byte, p unsafe.Pointer, f func() (keep bool, err error)) (
+	bool, error,
+) {
 	if err := c.hand(ns, key, p, true); err != nil {
 		return false, err
 	}

@@ -17,8 +17,8 @@ type handle struct {
 	slot  uint32
 }
 
-// handle returns the handle of a namespace, which takes memory, also without values, until the handle
-// is dropped.
+// handle returns the handle of a namespace, which takes memory, also without values, until the
+// handle is dropped.
 func (t *table) handle(ns []byte) (*handle, error) {
 	if t.checks != nil {
 		if err := t.checks.seal(); err != nil {
@@ -106,8 +106,9 @@ func (h *handle) writable() (*space, error) {
 }
 
 // upsert is Upsert in a space that is not shared.
-func (h *handle) upsert(s *space, hash uint64, key []byte) (r *row, found bool,
-	err error) {
+func (h *handle) upsert(s *space, hash uint64, key []byte) (
+	r *row, found bool, err error,
+) {
 	if e, ok := s.find(hash, key); ok {
 		return s.own(e), true, nil
 	}

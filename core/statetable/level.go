@@ -112,8 +112,8 @@ const (
 	maxSmall = 256
 )
 
-// drop keeps the memory of a space that is no longer needed for the next one, in constant time. Keys
-// are not part of it: callers may still hold them.
+// drop keeps the memory of a space that is no longer needed for the next one, in constant time.
+// Keys are not part of it: callers may still hold them.
 func (lv *level) drop(s *space) {
 	switch n := len(s.pages); {
 	case n > 1 && n >= len(lv.spare) || n > 1 && lv.unused >= maxUnused:

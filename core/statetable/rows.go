@@ -30,7 +30,8 @@ type entry[V any] struct {
 // value is the memory of an entry's value: no type needs more alignment than a row.
 func (r *row) value() unsafe.Pointer { return unsafe.Add(unsafe.Pointer(r), unsafe.Sizeof(*r)) }
 
-// rows is how entries of one type are made and moved. The garbage collector knows the type from make.
+// rows is how entries of one type are made and moved. The garbage collector knows the type from
+// make.
 type rows struct {
 	size uintptr // of an entry
 	make func(n int) unsafe.Pointer
@@ -42,8 +43,11 @@ type rows struct {
 func rowsOf[V any]() rows {
 	of := func(p unsafe.Pointer, n int) []entry[V] { return unsafe.Slice((*entry[V])(p), n) }
 	return rows{
-		size:  unsafe.Sizeof(entry[V]{}),
-		make:  func(n int) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(make([]entry[V], n))) },
+		size: unsafe.Sizeof(entry[V]{}),
+		make: func(n int) unsafe.Pointer {
+			return unsafe.Pointer(unsafe.SliceData(make([]entry[V],
+				n)))
+		},
 		copy:  func(dst, src unsafe.Pointer, n int) { copy(of(dst, n), of(src, n)) },
 		clear: func(p unsafe.Pointer, n int) { clear(of(p, n)) },
 	}
@@ -52,14 +56,15 @@ func rowsOf[V any]() rows {
 // at is entry i of those at p.
 func (r *rows) at(p unsafe.Pointer, i int) *row { return (*row)(unsafe.Add(p, uintptr(i)*r.size)) }
 
-// values is a Codec as a table uses it, and what else it does with values: each pointer is that of a
-// value.
+// values is a Codec as a table uses it, and what else it does with values: each pointer is that of
+// a value.
 type values struct {
 	// deep says that values can be changed in place, so that Modify may have to copy them.
 	deep   bool
 	append func(dst []byte, p unsafe.Pointer) ([]byte, error)
-	reader func(h *statebackend.StateHeader, now int64) (func(src []byte, p unsafe.Pointer) error, error)
-	set    func(dst, src unsafe.Pointer)
+	reader func(h *statebackend.StateHeader, now int64) (func(src []byte, p unsafe.Pointer) error,
+		error)
+	set func(dst, src unsafe.Pointer)
 	// clone replaces a value by a deep copy.
 	clone func(p unsafe.Pointer)
 	// get returns a value, copied a deep copy.
@@ -75,8 +80,11 @@ func valuesOf[V any](c Codec[V]) *values {
 		return nil
 	}
 	return &values{
-		deep:   c.Mutable(),
-		append: func(dst []byte, p unsafe.Pointer) ([]byte, error) { return c.Append(dst, (*V)(p)) },
+		deep: c.Mutable(),
+		append: func(dst []byte, p unsafe.Pointer) ([]byte,
+			error) {
+			return c.Append(dst, (*V)(p))
+		},
 		reader: func(h *statebackend.StateHeader, now int64) (
 			func(src []byte, p unsafe.Pointer) error, error,
 		) {
@@ -95,8 +103,8 @@ func valuesOf[V any](c Codec[V]) *values {
 }
 
 // The functions that callers hand over take *V, those inside take the same pointer as an
-// unsafe.Pointer. Which type a pointer points to is nothing that a call depends on: so one is called
-// as the other, instead of through a closure that is made for each call.
+// unsafe.Pointer. Which type a pointer points to is nothing that a call depends on: so one is
+// called as the other, instead of through a closure that is made for each call.
 
 type (
 	visitor   = func(i int, p unsafe.Pointer, found bool) error

@@ -4,8 +4,8 @@ import "goflink/core/statebackend"
 
 // Table is a statebackend.Table on the heap.
 //
-// It has the memory of a table, as Space has that of a handle and MapTable that of a mapTable, but no
-// method of theirs by embedding: the compiler would make each of them again for each V.
+// It has the memory of a table, as Space has that of a handle and MapTable that of a mapTable, but
+// no method of theirs by embedding: the compiler would make each of them again for each V.
 type Table[V any] table
 
 func (t *Table[V]) raw() *table { return (*table)(t) }

@@ -190,7 +190,8 @@ func (n *node) field(name string) (Field, *node, error) {
 	for rest := name; ; {
 		part, more, dotted := strings.Cut(rest, ".")
 		if at.structs == nil {
-			return Field{}, nil, fmt.Errorf("no field %q: %s is not a struct or tuple", name, at.typ)
+			return Field{}, nil, fmt.Errorf("no field %q: %s is not a struct or tuple", name,
+				at.typ)
 		}
 		f, e, ok := at.lookup(part)
 		if !ok {

@@ -26,7 +26,8 @@ func decoded[T any](t *testing.T, src []byte) {
 		return
 	}
 	if skipErr != nil || len(skipRest) != len(rest) {
-		t.Fatalf("%T: %d bytes are left, after skipping %d (%v)", v, len(rest), len(skipRest), skipErr)
+		t.Fatalf("%T: %d bytes are left, after skipping %d (%v)", v, len(rest), len(skipRest),
+			skipErr)
 	}
 	b, err := typ.Append(nil, &v)
 	if err != nil {

@@ -108,8 +108,8 @@ type sliceHeader struct {
 	cap  int
 }
 
-// Pointers to records are hidden from escape analysis (noescape.Pointer); what the memory of a record
-// refers to is not: whoever copies it to the heap calls escapeContent.
+// Pointers to records are hidden from escape analysis (noescape.Pointer); what the memory of a
+// record refers to is not: whoever copies it to the heap calls escapeContent.
 
 // escaped is what escapeContent would write to if it ever ran; nothing sets on.
 var escaped struct {

@@ -98,7 +98,8 @@ func TestRemovedFields(t *testing.T) {
 	}
 	for range 5 {
 		v := old{randomOf[Everything](r), []any{1, "x", nil, []any{2.5, registered{}}},
-			*big.NewInt(1), netip.MustParseAddr("::1"), randomOf[Tree](r), &List{1, &List{}}, "last"}
+			*big.NewInt(1), netip.MustParseAddr("::1"), randomOf[Tree](r), &List{1,
+				&List{}}, "last"}
 		got := evolve[old, now](t, v)
 		wantEqual(t, got, now{Last: "last"})
 		wantEqual(t, evolve[old, flat](t, v), flat{struct{ S string }{v.S}, "last"})
@@ -289,7 +290,8 @@ func TestSnapshotInJSON(t *testing.T) {
 		t.Errorf("%s came back different", b)
 	}
 	var empty doc
-	if err := json.Unmarshal([]byte(`{"Schema":{}}`), &empty); err != nil || !empty.Schema.IsZero() {
+	if err := json.Unmarshal([]byte(`{"Schema":{}}`), &empty); err != nil ||
+		!empty.Schema.IsZero() {
 		t.Errorf("zero snapshot: %v", err)
 	}
 	if err := json.Unmarshal([]byte(`{"Schema":{"version":1}}`), &empty); err == nil {
@@ -381,7 +383,8 @@ func TestFieldAccess(t *testing.T) {
 	for _, f := range typ.Fields() {
 		names = append(names, f.Name+"/"+f.GoName)
 	}
-	if got := strings.Join(names, " "); got != "Word/Word count/Count inner/inner In/In T/T Ptr/Ptr" {
+	if got := strings.Join(names, " "); got != "Word/Word count/Count inner/inner In/In T/T "+
+		"Ptr/Ptr" {
 		t.Errorf("fields %s", got)
 	}
 	if typeinfo.MustOf[int]().Fields() != nil {

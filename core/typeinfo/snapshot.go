@@ -255,6 +255,7 @@ func init() {
 		if size == 0 {
 			size = 8
 		}
-		scalars[k.String()] = &node{op: opRaw, fixed: size, min: size, size: uintptr(size), raw: true}
+		scalars[k.String()] = &node{op: opRaw, fixed: size, min: size, size: uintptr(size),
+			raw: true}
 	}
 }

@@ -32,13 +32,15 @@ func (a *App) artifact(c *cli.Context) (*artifact, error) {
 			"(%s %s --help)", c.Command.Name, a.Name, c.Command.Name)
 	}
 	if scheme, _, ok := strings.Cut(name, "://"); ok {
-		return nil, usagef("%s: artifacts cannot be fetched from %s:// here; give a local file or a "+
+		return nil, usagef("%s: artifacts cannot be fetched from %s:// here; give a local file "+
+			"or a "+
 			"Go package", name, scheme)
 	}
 	info, err := os.Stat(name)
 	switch {
 	case err == nil && info.Mode().IsRegular() && info.Mode()&0o111 == 0:
-		return nil, usagef("%s is a file that cannot be executed; give a binary or a Go package", name)
+		return nil, usagef("%s is a file that cannot be executed; give a binary or a Go package",
+			name)
 	case err == nil && info.Mode().IsRegular():
 		path, err := filepath.Abs(name)
 		return &artifact{name: name, path: path}, err
@@ -54,7 +56,8 @@ func (a *App) artifact(c *cli.Context) (*artifact, error) {
 func (a *App) build(pkg string) (*artifact, error) {
 	tool, err := exec.LookPath("go")
 	if err != nil {
-		return nil, usagef("%s is no file, and to build it as a Go package the go tool is needed: %w",
+		return nil, usagef("%s is no file, and to build it as a Go package the go tool is "+
+			"needed: %w",
 			pkg, err)
 	}
 	dir, err := os.MkdirTemp("", "flink-artifact-")
@@ -120,7 +123,8 @@ func (t *artifact) start(a *App, l entrypoint.Launch, args []string) (outcome, e
 	err = cmd.Start()
 	closed := errors.Join(in.Close(), out.Close())
 	if err != nil {
-		return outcome{}, fmt.Errorf("%s cannot be started: %w", t.name, errors.Join(err, tell.Close()))
+		return outcome{}, fmt.Errorf("%s cannot be started: %w", t.name,
+			errors.Join(err, tell.Close()))
 	}
 	ended := make(chan struct{})
 	go func() {

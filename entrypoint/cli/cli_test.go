@@ -70,7 +70,8 @@ func TestRunWordCount(t *testing.T) {
 		want[w]++
 	}
 	for _, p := range []string{"1", "3"} {
-		out, errs, code := flink(t, "run", "-t", "local", "-p", p, binaries.wordcount, "--input", input)
+		out, errs, code := flink(t, "run", "-t", "local", "-p", p, binaries.wordcount, "--input",
+			input)
 		if code != 0 {
 			t.Fatalf("exit code %d: %s", code, errs)
 		}
@@ -93,8 +94,8 @@ func TestRunWordCount(t *testing.T) {
 	}
 }
 
-// TestInterrupt: R3: a socket is counted without end; Ctrl-C cancels the job, which is said, with exit
-// code 130.
+// TestInterrupt: R3: a socket is counted without end; Ctrl-C cancels the job, which is said, with
+// exit code 130.
 func TestInterrupt(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -172,7 +173,8 @@ func TestTwoJobs(t *testing.T) {
 // TestBadInput: each mistake has its exit code and a message that says what to do.
 func TestBadInput(t *testing.T) {
 	notProgram := filepath.Join(t.TempDir(), "script")
-	if err := os.WriteFile(notProgram, []byte("#!/bin/sh\ncat <&3 >/dev/null\n"), 0o755); err != nil {
+	if err := os.WriteFile(notProgram, []byte("#!/bin/sh\ncat <&3 >/dev/null\n"),
+		0o755); err != nil {
 		t.Fatal(err)
 	}
 	plain := filepath.Join(t.TempDir(), "plain")
@@ -213,7 +215,8 @@ func TestBadInput(t *testing.T) {
 	} {
 		_, errs, code := flink(t, strings.Fields(c.args)...)
 		if code != c.code || !strings.Contains(errs, c.want) {
-			t.Errorf("flink-yarn %s: exit code %d, want %d; %q does not have %q", c.args, code, c.code,
+			t.Errorf("flink-yarn %s: exit code %d, want %d; %q does not have %q", c.args, code,
+				c.code,
 				errs, c.want)
 		}
 	}

@@ -45,7 +45,8 @@ func (a *App) run(c *cli.Context) error {
 		return err
 	}
 	if c.Bool("detached") {
-		return usagef("option -d: a job with the target local lives in this process and cannot be " +
+		return usagef("option -d: a job with the target local lives in this process and cannot " +
+			"be " +
 			"detached from it")
 	}
 	art, err := a.artifact(c)
@@ -91,7 +92,8 @@ func (a *App) info(c *cli.Context) error {
 		return &exitError{r.code}
 	}
 	if len(r.report) == 0 {
-		return fmt.Errorf("%s ended before its program called Execute, so there is no plan; it must "+
+		return fmt.Errorf("%s ended before its program called Execute, so there is no plan; it "+
+			"must "+
 			"call entrypoint.Main and must not exit by itself", art.name)
 	}
 	_, err = fmt.Fprintf(a.Out, "%s\n", r.report)

@@ -1,5 +1,5 @@
-// Command sessions finds the sessions of users: their clicks without a longer pause between them, by
-// the times at which they clicked.
+// Command sessions finds the sessions of users: their clicks without a longer pause between them,
+// by the times at which they clicked.
 //
 //	sessions --input FILE [--gap 30s] [--delay 5s] [--late]
 //

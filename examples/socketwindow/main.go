@@ -1,4 +1,5 @@
-// Command socketwindow counts the words that a server sends, over the last two seconds, every second.
+// Command socketwindow counts the words that a server sends, over the last two seconds, every
+// second.
 //
 //	socketwindow --port PORT [--hostname HOST]
 //
@@ -28,8 +29,8 @@ type WordWithCount struct {
 // defaultPort is used where no port is given.
 const defaultPort = 9000
 
-// SocketWindowWordCount counts the words of the lines that --hostname sends on --port, in windows of
-// two seconds that begin every second.
+// SocketWindowWordCount counts the words of the lines that --hostname sends on --port, in windows
+// of two seconds that begin every second.
 func SocketWindowWordCount(env *datastream.Environment, args []string) error {
 	host, port, err := address(args, os.Stderr)
 	if err != nil {

@@ -39,7 +39,8 @@ func TestAddress(t *testing.T) {
 		if err != nil || host != c.host || port != c.port {
 			t.Errorf("%q: %s:%d (%v)", c.args, host, port, err)
 		}
-		if says := warned.String(); (says == "") != (c.says == "") || !strings.Contains(says, c.says) {
+		if says := warned.String(); (says == "") != (c.says == "") ||
+			!strings.Contains(says, c.says) {
 			t.Errorf("%q: says %q, want %q", c.args, says, c.says)
 		}
 	}
@@ -100,8 +101,8 @@ func TestJob(t *testing.T) {
 	}
 }
 
-// TestSocketWindow: R1, R8, R34: lines over a socket; each word is counted in exactly two windows, so
-// that the counts that are printed add up to twice its occurrences.
+// TestSocketWindow: R1, R8, R34: lines over a socket; each word is counted in exactly two windows,
+// so that the counts that are printed add up to twice its occurrences.
 func TestSocketWindow(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -163,8 +164,8 @@ func captureStdout(t *testing.T) (printed *os.File, restore func()) {
 	}
 }
 
-// sumPrinted adds up the counts of the lines, until they end. It calls full as soon as every word has
-// what is wanted of it, or the lines end.
+// sumPrinted adds up the counts of the lines, until they end. It calls full as soon as every word
+// has what is wanted of it, or the lines end.
 func sumPrinted(r *os.File, want map[string]int64, full func()) map[string]int64 {
 	defer r.Close()
 	once := sync.OnceFunc(full)
@@ -174,7 +175,8 @@ func sumPrinted(r *os.File, want map[string]int64, full func()) map[string]int64
 		line := strings.NewReplacer("'", " ", ",", " ", "}", "").Replace(lines.Text())
 		var word string
 		var count int64
-		if _, err := fmt.Sscanf(line, "WordWithCount{word= %s   count=%d", &word, &count); err != nil {
+		if _, err := fmt.Sscanf(line, "WordWithCount{word= %s   count=%d", &word,
+			&count); err != nil {
 			word = fmt.Sprintf("unexpected line %q (%v)", lines.Text(), err)
 		}
 		sums[word] += count

@@ -39,7 +39,9 @@ func WordCount(env *datastream.Environment, args []string) error {
 	return err
 }
 
-func source(env *datastream.Environment, p datastream.Parameters) (*datastream.Stream[string], error) {
+func source(env *datastream.Environment, p datastream.Parameters) (
+	*datastream.Stream[string], error,
+) {
 	switch {
 	case p.Has("input"):
 		path, err := p.Required("input")

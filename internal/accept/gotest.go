@@ -171,7 +171,8 @@ func judgeTests(e entry, run *packageRun) verdict {
 func (run *packageRun) seeds(name string) int {
 	n := 0
 	for _, sub := range run.order {
-		if strings.HasPrefix(sub, name+"/seed=") && strings.Count(sub, "/") == strings.Count(name, "/")+1 {
+		if strings.HasPrefix(sub, name+"/seed=") &&
+			strings.Count(sub, "/") == strings.Count(name, "/")+1 {
 			n++
 		}
 	}

@@ -99,7 +99,8 @@ func report(out io.Writer, e entry, v verdict) int {
 		if v.figures != "" {
 			figures = ": " + v.figures
 		}
-		fmt.Fprintf(out, "PASS  %-6s %s%s (%.2fs)\n", e.point, e.shows, figures, v.elapsed.Seconds())
+		fmt.Fprintf(out, "PASS  %-6s %s%s (%.2fs)\n", e.point, e.shows, figures,
+			v.elapsed.Seconds())
 		return 0
 	}
 	fmt.Fprintf(out, "FAIL  %-6s %s: %v (line %d)\n", e.point, e.shows, v.err, e.line)

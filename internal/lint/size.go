@@ -11,9 +11,7 @@ import (
 
 // The limits of size.
 const (
-	// maxColumns is above the 100 to aim at: a line a little longer reads better than a bad
-	// break.
-	maxColumns       = 115
+	maxColumns       = 100
 	tabColumns       = 4 // width of a tab
 	maxFunctionLines = 120
 	maxFileLines     = 1000

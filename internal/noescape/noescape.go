@@ -5,12 +5,12 @@ package noescape
 
 import "unsafe"
 
-// Pointer returns p. The caller promises that nobody keeps the result beyond the call it is made for.
-// What the memory at p refers to is not hidden by it.
+// Pointer returns p. The caller promises that nobody keeps the result beyond the call it is made
+// for. What the memory at p refers to is not hidden by it.
 //
-// It must not be inlined: the compiler would then see that the result is the number u, could keep it
-// as a number across a call, and a stack that grows in that call moves what it points to. As the result
-// of a call it is a pointer that the runtime follows.
+// It must not be inlined: the compiler would then see that the result is the number u, could keep
+// it as a number across a call, and a stack that grows in that call moves what it points to. As the
+// result of a call it is a pointer that the runtime follows.
 //
 //go:nosplit
 //go:noinline

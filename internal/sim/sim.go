@@ -1,6 +1,6 @@
-// Package sim is the simulated host: one goroutine runs every actor call, task step, timer and piece
-// of asynchronous work of a whole cluster, in an order that a seed decides, in simulated time. The
-// same seed gives the same run, so a failure that a seed finds can be replayed.
+// Package sim is the simulated host: one goroutine runs every actor call, task step, timer and
+// piece of asynchronous work of a whole cluster, in an order that a seed decides, in simulated
+// time. The same seed gives the same run, so a failure that a seed finds can be replayed.
 //
 // Each turn takes a little time; when nothing can run, time jumps to the next timer. (The idea is
 // that of deterministic simulation testing as in FoundationDB and TigerBeetle.)
@@ -18,8 +18,8 @@ import (
 	"goflink/internal/host"
 )
 
-// World is a simulated host. All its methods, and everything it runs, belong to the goroutine that calls
-// Run.
+// World is a simulated host. All its methods, and everything it runs, belong to the goroutine that
+// calls Run.
 type World struct {
 	rnd    *rand.Rand
 	now    time.Time
@@ -209,15 +209,16 @@ func (a *actor) Close() {
 
 func (a *actor) Done() <-chan struct{} { return a.done }
 
-// Run runs the world until done holds, or nothing is left that could run, or limit things have run. It
-// returns an error that says what was waiting if done does not hold at the end.
+// Run runs the world until done holds, or nothing is left that could run, or limit things have run.
+// It returns an error that says what was waiting if done does not hold at the end.
 func (w *World) Run(done func() bool, limit int) error {
 	for n := 0; !done(); n++ {
 		if n == limit {
 			return fmt.Errorf("not done after %d steps, at %s; ready: %s", n, w.now, w.names())
 		}
 		if len(w.ready) == 0 && !w.advance() {
-			return fmt.Errorf("not done, and nothing is left to run, after %d steps, at %s", n, w.now)
+			return fmt.Errorf("not done, and nothing is left to run, after %d steps, at %s", n,
+				w.now)
 		}
 		w.due()
 		if len(w.ready) > 0 {

@@ -31,7 +31,10 @@ func (c *counter) Step() host.Status {
 func history(t *testing.T, seed uint64) (string, uint64) {
 	var log []string
 	w := New(seed)
-	add := func(s string) { log = append(log, fmt.Sprintf("%s@%d", s, w.Now().UnixMilli()%1000/10*10)) }
+	add := func(s string) {
+		log = append(log, fmt.Sprintf("%s@%d", s,
+			w.Now().UnixMilli()%1000/10*10))
+	}
 	ended := 0
 	for _, n := range []string{"a", "b"} {
 		wake := w.Drive(n, &counter{left: 4, log: add, name: n}, func() { ended++ })
@@ -50,8 +53,8 @@ func history(t *testing.T, seed uint64) (string, uint64) {
 	return strings.Join(log, " "), w.Hash()
 }
 
-// TestReplay: one seed gives one history, different seeds give different ones; the calls of an actor
-// stay in order, a blocked stepper waits for its wake, and a stopped timer does not fire.
+// TestReplay: one seed gives one history, different seeds give different ones; the calls of an
+// actor stay in order, a blocked stepper waits for its wake, and a stopped timer does not fire.
 func TestReplay(t *testing.T) {
 	seen := map[string]bool{}
 	hashes := map[uint64]bool{}
@@ -62,7 +65,8 @@ func TestReplay(t *testing.T) {
 		}
 		hashes[hash] = true
 		seen[h] = true
-		if strings.Contains(h, "never") || strings.Contains(h, "a2@0") || !strings.Contains(h, "a2@10") {
+		if strings.Contains(h, "never") || strings.Contains(h, "a2@0") ||
+			!strings.Contains(h, "a2@10") {
 			t.Fatalf("seed %d: %s", seed, h)
 		}
 		if i, j := strings.Index(h, "x0"), strings.Index(h, "x1"); i > j {

@@ -159,12 +159,13 @@ type wait func(o asyncio.Options[string], create func() asyncio.AsyncFunction[in
 // start runs an operator on a service.
 func start(t testing.TB, w wait, o asyncio.Options[string], s *service) *operatortest.Harness {
 	t.Helper()
-	return operatortest.New(t, withState(factory(t, w, o, func() asyncio.AsyncFunction[int, string] {
-		if s.timeout != nil {
-			return impatient{s}
-		}
-		return s
-	})))
+	return operatortest.New(t, withState(factory(t, w, o,
+		func() asyncio.AsyncFunction[int, string] {
+			if s.timeout != nil {
+				return impatient{s}
+			}
+			return s
+		})))
 }
 
 func factory(t testing.TB, w wait, o asyncio.Options[string],
@@ -218,8 +219,8 @@ func expectError(tb testing.TB, err error, parts ...string) {
 	}
 }
 
-// TestOrdered: results come in the order of their records, with their timestamps, whatever the order
-// of the answers; watermarks and statuses keep their places.
+// TestOrdered: results come in the order of their records, with their timestamps, whatever the
+// order of the answers; watermarks and statuses keep their places.
 func TestOrdered(t *testing.T) {
 	s := newService()
 	h := start(t, asyncio.OrderedWait[int, string], asyncio.Options[string]{}, s)
@@ -254,7 +255,8 @@ func TestResults(t *testing.T) {
 	for _, w := range []wait{asyncio.OrderedWait[int, string], asyncio.UnorderedWait[int, string]} {
 		h := operatortest.New(t, withState(factory(t, w, asyncio.Options[string]{},
 			func() asyncio.AsyncFunction[int, string] { return f })))
-		h.Run(in.Record(2, 1), in.Record(0, 2), in.Record(1, stream.NoTimestamp), operatortest.End())
+		h.Run(in.Record(2, 1), in.Record(0, 2), in.Record(1, stream.NoTimestamp),
+			operatortest.End())
 		expect(t, h.Lines(), "1", "2@1", "2@1", "watermark max")
 	}
 }
@@ -408,7 +410,8 @@ func TestFailure(t *testing.T) {
 func TestRetry(t *testing.T) {
 	s := newService()
 	h := start(t, asyncio.OrderedWait[int, string], asyncio.Options[string]{
-		Retry: asyncio.ExponentialBackoff[string](4, 10*time.Millisecond, 25*time.Millisecond, 2)}, s)
+		Retry: asyncio.ExponentialBackoff[string](4, 10*time.Millisecond, 25*time.Millisecond,
+			2)}, s)
 	h.Run(in.Record(1, 10), in.Record(2, 20))
 	attempt := func(n int) operatortest.Step {
 		return operatortest.Check(fmt.Sprint("attempt ", n), func(h *operatortest.Harness) error {
@@ -471,8 +474,8 @@ func TestRetryPredicates(t *testing.T) {
 	expectError(t, h.Do(emitted(1)), "attempt 1: broken")
 }
 
-// TestTimeoutCoversRetries: the timeout counts from the first call, also while the next one is waited
-// for.
+// TestTimeoutCoversRetries: the timeout counts from the first call, also while the next one is
+// waited for.
 func TestTimeoutCoversRetries(t *testing.T) {
 	s := newService()
 	s.timeout = func(v int) ([]string, error) { return []string{"late"}, nil }

@@ -226,7 +226,8 @@ func (a *async[In, Out]) collect() error {
 			continue
 		}
 		if r.err != nil {
-			return a.Failed(fmt.Errorf("asynchronous call, attempt %d: %w", r.entry.attempts, r.err))
+			return a.Failed(fmt.Errorf("asynchronous call, attempt %d: %w", r.entry.attempts,
+				r.err))
 		}
 		a.finish(r.entry, r.results)
 	}
@@ -348,7 +349,8 @@ func (a *async[In, Out]) expire(e *entry[In, Out]) error {
 	}
 	t, ok := a.f.(TimeoutFunction[In, Out])
 	if !ok {
-		return a.Failed(fmt.Errorf("%w: no results after %v and %d attempts", ErrTimeout, a.o.Timeout,
+		return a.Failed(fmt.Errorf("%w: no results after %v and %d attempts", ErrTimeout,
+			a.o.Timeout,
 			e.attempts))
 	}
 	results, err := t.Timeout(e.Value)

@@ -60,8 +60,8 @@ func TestRestore(t *testing.T) {
 	}
 }
 
-// TestExplore: with snapshots at each point and other parallelism every record has its results once.
-// Watermarks begin anew after a restore, so that the script has none before its end.
+// TestExplore: with snapshots at each point and other parallelism every record has its results
+// once. Watermarks begin anew after a restore, so that the script has none before its end.
 func TestExplore(t *testing.T) {
 	var script []operatortest.Step
 	for i := range 12 {
@@ -119,8 +119,8 @@ func TestCloseWaitsForCalls(t *testing.T) {
 	expect(t, s.log, "open", "close with 0 calls")
 }
 
-// TestAbandonedCalls: calls that take too long are cancelled, and make room when they have ended: never
-// are there more than the capacity.
+// TestAbandonedCalls: calls that take too long are cancelled, and make room when they have ended:
+// never are there more than the capacity.
 func TestAbandonedCalls(t *testing.T) {
 	testkit.NoLeaks(t)
 	s := newService()

@@ -26,7 +26,8 @@ func FixedDelay[Out any](attempts int, delay time.Duration) Retry[Out] {
 
 // ExponentialBackoff makes up to attempts calls, with the time between them growing from first by
 // the given factor up to most.
-func ExponentialBackoff[Out any](attempts int, first, most time.Duration, factor float64) Retry[Out] {
+func ExponentialBackoff[Out any](attempts int, first, most time.Duration,
+	factor float64) Retry[Out] {
 	return Retry[Out]{Attempts: attempts, Delay: func(n int) time.Duration {
 		d := float64(first) * math.Pow(factor, float64(n-1))
 		if d >= float64(most) { // also if it overflowed

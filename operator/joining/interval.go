@@ -47,7 +47,8 @@ func (s *Interval[K, L, R]) bounds() (lower, upper int64, err error) {
 		d    time.Duration
 	}{{"lower", s.Lower}, {"upper", s.Upper}} {
 		if b.d%time.Millisecond != 0 {
-			return 0, 0, fmt.Errorf("the %s bound is %v; it must be whole milliseconds", b.name, b.d)
+			return 0, 0, fmt.Errorf("the %s bound is %v; it must be whole milliseconds", b.name,
+				b.d)
 		}
 	}
 	lower, upper = s.Lower.Milliseconds(), s.Upper.Milliseconds()
@@ -256,7 +257,8 @@ func (j *intervalJoin[K, L, R, Out]) ProcessElement2(v R, ctx *process.KeyedCont
 // late reports whether a record's partners may be gone already.
 func (j *intervalJoin[K, L, R, Out]) late(time int64) (bool, error) {
 	if time == stream.NoTimestamp {
-		return false, errors.New("interval join: a record has no timestamp; assign timestamps and " +
+		return false, errors.New("interval join: a record has no timestamp; assign timestamps " +
+			"and " +
 			"watermarks before the join")
 	}
 	return time < max(j.restored, j.ctx.Watermark()), nil
@@ -271,7 +273,8 @@ func tooLate[K, T any](tag string, v T, ctx *process.KeyedContext[K], dropped op
 	process.Side[T](ctx, tag).Emit(v)
 }
 
-func (j *intervalJoin[K, L, R, Out]) begin(ctx *process.KeyedContext[K], out *operator.Emitter[Out]) {
+func (j *intervalJoin[K, L, R, Out]) begin(ctx *process.KeyedContext[K],
+	out *operator.Emitter[Out]) {
 	j.out = out
 	j.pair.Outputs, j.pair.ctx = ctx, ctx
 }

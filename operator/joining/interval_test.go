@@ -86,8 +86,10 @@ func joined(tb testing.TB, s interval) operatortest.Options {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return withState(f, operatortest.Output[string]{}, operatortest.Output[order]{Tag: "late orders"},
-		operatortest.Output[payment]{Tag: "late payments"}, operatortest.Output[string]{Tag: "free"})
+	return withState(f, operatortest.Output[string]{},
+		operatortest.Output[order]{Tag: "late orders"},
+		operatortest.Output[payment]{Tag: "late payments"},
+		operatortest.Output[string]{Tag: "free"})
 }
 
 // withState runs an operator with the state of the heap backend.
@@ -137,7 +139,10 @@ func TestIntervalJoin(t *testing.T) {
 		payments.Record(payment{"a", 60}, 90), payments.Record(payment{"a", 0}, 109),
 		operatortest.End(),
 	})
-	expect(t, slices.DeleteFunc(got, func(l string) bool { return strings.Contains(l, "watermark") }),
+	expect(t, slices.DeleteFunc(got, func(l string) bool {
+		return strings.Contains(l,
+			"watermark")
+	}),
 		"a 1(100) 10(95)@100", "a 1(100) 30(110)@110",
 		"b 2(98) 50(100)@100", "b 3(105) 50(100)@105", "free: a@109", "late orders: {a 5}@97",
 		"late payments: {a 60}@90")
@@ -310,7 +315,8 @@ func partners(seen []event, e event, w, lower, upper int64) []string {
 		}
 		if o.left != e.left && o.key == e.key && l.time+lower <= r.time && r.time <= l.time+upper &&
 			(o.time+keep > w || o.since == w) {
-			pairs = append(pairs, fmt.Sprintf("%s %d(%d) %d(%d)", e.key, l.id, l.time, r.id, r.time))
+			pairs = append(pairs, fmt.Sprintf("%s %d(%d) %d(%d)", e.key, l.id, l.time, r.id,
+				r.time))
 		}
 	}
 	return pairs

@@ -105,7 +105,8 @@ func (f clearing) Clear(ctx *windowing.Context[string, window.Time]) error {
 	return nil
 }
 
-func coGroup(tb testing.TB, create func() joining.CoGroupFunction[string, window.Time, order, payment,
+func coGroup(tb testing.TB, create func() joining.CoGroupFunction[string, window.Time, order,
+	payment,
 	string],
 ) operatortest.Options {
 	tb.Helper()

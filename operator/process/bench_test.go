@@ -88,5 +88,8 @@ func BenchmarkRolling(b *testing.B) {
 	by := process.KeyBy[reading, int64]{Selector: func(r reading) int64 { return r.Sensor },
 		Key: must(typeinfo.KeyOf[int64]())(b)}
 	most := must(process.Max(by, must(typeinfo.Of[reading]())(b), "Value"))(b)
-	b.Run("max/ints=1M/unhashed", func(b *testing.B) { benchRolling(b, most, batches(readings, nil)) })
+	b.Run("max/ints=1M/unhashed", func(b *testing.B) {
+		benchRolling(b, most,
+			batches(readings, nil))
+	})
 }

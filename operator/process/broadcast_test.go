@@ -213,7 +213,8 @@ func (f *totals) OnTimer(at int64, ctx *process.BroadcastTimerContext[string],
 		return err
 	}
 	mean, _, err := f.mean.Get()
-	out.Emit(fmt.Sprintf("%s %d %v %v %d %.2f factor %d", ctx.CurrentKey(), sum, found, all, most, mean,
+	out.Emit(fmt.Sprintf("%s %d %v %v %d %.2f factor %d", ctx.CurrentKey(), sum, found, all, most,
+		mean,
 		factor))
 	return err
 }

@@ -161,7 +161,9 @@ func KeepList[S any](ctx *FunctionContext, name string, f ListCheckpointed[S]) e
 // BroadcastVariable returns the read-only value that all subtasks of one process share under a
 // name (R103): the first that asks loads it, and one copy stays in memory. It must not be changed,
 // and should not be large.
-func BroadcastVariable[T any](ctx *FunctionContext, name string, load func() (T, error)) (T, error) {
+func BroadcastVariable[T any](ctx *FunctionContext, name string, load func() (T, error)) (
+	T, error,
+) {
 	v, err := ctx.rt.BroadcastVariable(name, func() (any, error) { return load() })
 	if err != nil {
 		var none T

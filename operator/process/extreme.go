@@ -34,7 +34,8 @@ func Sum[T, K any](by KeyBy[T, K], info *typeinfo.Type[T], field string) (operat
 	return rollingField(by, info, func(o *rollingOp[T, K, T, T]) func(int, *T, bool) error {
 		return func(i int, p *T, found bool) error {
 			if found {
-				add(unsafe.Add(unsafe.Pointer(p), off), unsafe.Add(unsafe.Pointer(&o.values[i]), off))
+				add(unsafe.Add(unsafe.Pointer(p), off),
+					unsafe.Add(unsafe.Pointer(&o.values[i]), off))
 			} else {
 				*p = o.values[i]
 			}

@@ -11,7 +11,8 @@ import (
 // SumField returns a reduce function that sums a field: the other fields are those of its first
 // argument. Fields are named as for Sum. It is what windows aggregate by.
 func SumField[T any](info *typeinfo.Type[T], field string) (func(a, b T) T, error) {
-	f, err := reducedField(info, field, "sum", "summed", func(k kernel) bool { return k.add != nil })
+	f, err := reducedField(info, field, "sum", "summed",
+		func(k kernel) bool { return k.add != nil })
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,8 @@ import (
 // keyedFunc is a keyed process function made of functions.
 type keyedFunc struct {
 	open    func(ctx *process.FunctionContext) error
-	process func(v wordCount, ctx *process.KeyedContext[string], out *operator.Emitter[string]) error
+	process func(v wordCount, ctx *process.KeyedContext[string],
+		out *operator.Emitter[string]) error
 }
 
 func (f keyedFunc) Open(ctx *process.FunctionContext) error {
@@ -67,7 +68,10 @@ type average struct{}
 
 func (average) Create() [2]int64 { return [2]int64{} }
 
-func (average) Add(w wordCount, acc [2]int64) [2]int64 { return [2]int64{acc[0] + w.Count, acc[1] + 1} }
+func (average) Add(w wordCount, acc [2]int64) [2]int64 {
+	return [2]int64{acc[0] + w.Count, acc[1] +
+		1}
+}
 
 func (average) Result(acc [2]int64) float64 { return float64(acc[0]) / float64(acc[1]) }
 
@@ -141,7 +145,8 @@ func TestKeyedStateCRUD(t *testing.T) {
 		wordInput.Record(wc("a", 1), 3), wordInput.Record(wc("a", -3), 4),
 		wordInput.Record(wc("a", 2), 5), wordInput.Record(wc("b", 5), 6), operatortest.End(),
 	})
-	expect(t, got, "a:0 false [] 0 0 [1]@4", "a:1 true [3 1] 3 2 [1 3]@3", "a:2 true [2] 2 2 [1 2]@5",
+	expect(t, got, "a:0 false [] 0 0 [1]@4", "a:1 true [3 1] 3 2 [1 3]@3",
+		"a:2 true [2] 2 2 [1 2]@5",
 		"a:3 true [3] 3 3 [3]@1", "b:5 true [9 5] 9 7 [5 9]@6", "b:9 true [9] 9 9 [9]@2",
 		"watermark max")
 }

@@ -39,7 +39,8 @@ var tradeInput = operatortest.Input[trade]{
 // trades is a script in which a's price falls, rises and comes back, with the amounts 1, 2, 4 …
 func trades() []operatortest.Step {
 	var steps []operatortest.Step
-	for i, t := range []trade{{Stock: "a", Price: 5}, {Stock: "b", Price: 1}, {Stock: "a", Price: 3},
+	for i, t := range []trade{{Stock: "a", Price: 5}, {Stock: "b", Price: 1},
+		{Stock: "a", Price: 3},
 		{Stock: "a", Price: 5}, {Stock: "a", Price: 3}} {
 		t.Amount = 1 << i
 		steps = append(steps, tradeInput.Record(t, int64(i+1)))
@@ -61,17 +62,21 @@ func TestRolling(t *testing.T) {
 		want []string
 	}{
 		{"sum of an int", must(process.Sum(by, info, "amount"))(t), []string{
-			"a/5/1@1", "a/5/5@3", "b/1/2@2", "watermark 3", "a/5/13@4", "a/5/29@5", "watermark max"}},
+			"a/5/1@1", "a/5/5@3", "b/1/2@2", "watermark 3", "a/5/13@4", "a/5/29@5",
+			"watermark max"}},
 		{"sum of a float", must(process.Sum(by, info, "price"))(t), []string{
-			"a/5/1@1", "a/8/1@3", "b/1/2@2", "watermark 3", "a/13/1@4", "a/16/1@5", "watermark max"}},
+			"a/5/1@1", "a/8/1@3", "b/1/2@2", "watermark 3", "a/13/1@4", "a/16/1@5",
+			"watermark max"}},
 		{"min", must(process.Min(by, info, "price"))(t), []string{
 			"a/3/1@3", "a/5/1@1", "b/1/2@2", "watermark 3", "a/3/1@4", "a/3/1@5", "watermark max"}},
 		{"max", must(process.Max(by, info, "Amount"))(t), []string{
-			"a/5/1@1", "a/5/4@3", "b/1/2@2", "watermark 3", "a/5/16@5", "a/5/8@4", "watermark max"}},
+			"a/5/1@1", "a/5/4@3", "b/1/2@2", "watermark 3", "a/5/16@5", "a/5/8@4",
+			"watermark max"}},
 		{"minBy, first", must(process.MinBy(by, info, "price", process.KeepFirst))(t), []string{
 			"a/3/4@3", "a/5/1@1", "b/1/2@2", "watermark 3", "a/3/4@4", "a/3/4@5", "watermark max"}},
 		{"minBy, last", must(process.MinBy(by, info, "price", process.KeepLast))(t), []string{
-			"a/3/4@3", "a/5/1@1", "b/1/2@2", "watermark 3", "a/3/16@5", "a/3/4@4", "watermark max"}},
+			"a/3/4@3", "a/5/1@1", "b/1/2@2", "watermark 3", "a/3/16@5", "a/3/4@4",
+			"watermark max"}},
 		{"maxBy, first", must(process.MaxBy(by, info, "price", process.KeepFirst))(t), []string{
 			"a/5/1@1", "a/5/1@3", "b/1/2@2", "watermark 3", "a/5/1@4", "a/5/1@5", "watermark max"}},
 		{"maxBy, last", must(process.MaxBy(by, info, "price", process.KeepLast))(t), []string{
@@ -79,7 +84,8 @@ func TestRolling(t *testing.T) {
 		{"reduce", process.Reduce(by, info, func(a, b trade) trade {
 			return trade{Stock: a.Stock, Price: a.Price * b.Price, Amount: b.Amount}
 		}), []string{
-			"a/15/4@3", "a/5/1@1", "b/1/2@2", "watermark 3", "a/225/16@5", "a/75/8@4", "watermark max"}},
+			"a/15/4@3", "a/5/1@1", "b/1/2@2", "watermark 3", "a/225/16@5", "a/75/8@4",
+			"watermark max"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			expect(t, operatortest.Explore(t, options[trade](c.f), trades()), c.want...)
@@ -247,7 +253,8 @@ func TestRollingRefused(t *testing.T) {
 	_, err := process.Sum(by, info, "amnt")
 	expectError(t, err, "sum", `"amnt"`, "Stock, price, Amount, At, Open, Tags")
 	_, err = process.Sum(by, info, "Stock")
-	expectError(t, err, `"Stock"`, "a string", "cannot be summed", "price (float64)", "Amount (int32)")
+	expectError(t, err, `"Stock"`, "a string", "cannot be summed", "price (float64)",
+		"Amount (int32)")
 	_, err = process.MaxBy(by, info, "Tags", process.KeepLast)
 	expectError(t, err, "maxBy", "[]string", "cannot be compared", "At (time.Time)")
 	_, err = process.Min(by, info, "")

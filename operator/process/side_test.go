@@ -35,13 +35,15 @@ func TestSplit(t *testing.T) {
 			process.Side[string](ctx, "odd").EmitAt("odd", 99)
 		}
 	})
-	o := options[int](f, operatortest.Output[int]{Tag: "even"}, operatortest.Output[string]{Tag: "odd"},
+	o := options[int](f, operatortest.Output[int]{Tag: "even"},
+		operatortest.Output[string]{Tag: "odd"},
 		operatortest.Output[int]{Tag: "quiet"})
 	got := operatortest.Explore(t, o, []operatortest.Step{
 		numberInput.Record(1, 1), numberInput.Record(2, 2), numberInput.Watermark(5),
 		numberInput.Record(4, 6), numberInput.Status(stream.Idle),
 	})
-	expect(t, got, "1@1", "2@2", "even: 2@2", "odd: odd@99", "even: watermark 5", "odd: watermark 5",
+	expect(t, got, "1@1", "2@2", "even: 2@2", "odd: odd@99", "even: watermark 5",
+		"odd: watermark 5",
 		"quiet: watermark 5", "watermark 5", "4@6", "even: 4@6", "even: idle", "idle", "odd: idle",
 		"quiet: idle")
 }
@@ -60,7 +62,8 @@ func TestSideMisuse(t *testing.T) {
 			process.Side[string](ctx, "numbers").Emit("v")
 		},
 	} {
-		h := operatortest.New(t, options[int](splitting(f), operatortest.Output[int]{Tag: "numbers"}))
+		h := operatortest.New(t, options[int](splitting(f),
+			operatortest.Output[int]{Tag: "numbers"}))
 		expectError(t, errors.Join(h.Do(numberInput.Record(1, 1)), h.Flush()), want)
 	}
 }

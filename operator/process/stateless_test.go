@@ -68,7 +68,8 @@ func TestLatencyMarkersPass(t *testing.T) {
 // echo emits what it gets.
 type echo struct{}
 
-func (echo) ProcessElement(v wordCount, _ *process.Context, out *operator.Emitter[wordCount]) error {
+func (echo) ProcessElement(v wordCount, _ *process.Context,
+	out *operator.Emitter[wordCount]) error {
 	out.Emit(v)
 	return nil
 }

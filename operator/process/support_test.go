@@ -32,7 +32,8 @@ func wordOf(w wordCount) string { return w.Word }
 func hashOf(w wordCount) uint64 { return keygroup.HashString(w.Word) }
 
 func byWord(tb testing.TB) process.KeyBy[wordCount, string] {
-	return process.KeyBy[wordCount, string]{Selector: wordOf, Key: must(typeinfo.KeyOf[string]())(tb)}
+	return process.KeyBy[wordCount, string]{Selector: wordOf,
+		Key: must(typeinfo.KeyOf[string]())(tb)}
 }
 
 // wordInput feeds word counts by their word.

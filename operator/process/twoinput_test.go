@@ -47,7 +47,8 @@ func (both) FlatMap2(s string, out *operator.Emitter[string]) error {
 	return nil
 }
 
-func (both) ProcessElement1(w wordCount, ctx *process.Context, out *operator.Emitter[string]) error {
+func (both) ProcessElement1(w wordCount, ctx *process.Context,
+	out *operator.Emitter[string]) error {
 	process.Side[int64](ctx, "side").Emit(w.Count)
 	out.Emit(fmt.Sprint("1:", w, " ", ctx.Timestamp()))
 	return nil

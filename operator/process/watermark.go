@@ -19,7 +19,8 @@ func TimestampsAndWatermarks[T any](s eventtime.Strategy[T]) operator.Factory {
 	return operator.FactoryFunc(func() (operator.Operator, error) {
 		if s.New == nil {
 			return nil, failure.New(failure.FailJob, failure.User,
-				"the watermark strategy has no generator; make it by a constructor of core/eventtime")
+				"the watermark strategy has no generator; make it by a constructor of "+
+					"core/eventtime")
 		}
 		return &watermarkOp[T]{assign: s.Assign, gen: s.New(), idleAfter: s.IdleTimeout}, nil
 	})

@@ -182,7 +182,9 @@ func TestWatermarksRefused(t *testing.T) {
 
 // TestWatermarksAllocateNothing: timestamps cost no allocation per record.
 func TestWatermarksAllocateNothing(t *testing.T) {
-	s := eventtime.Monotonous[wordCount]().WithTimestamps(func(w wordCount) int64 { return w.Count })
+	s := eventtime.Monotonous[wordCount]().WithTimestamps(func(w wordCount) int64 {
+		return w.Count
+	})
 	h := operatortest.New(t, operatortest.Options{Factory: process.TimestampsAndWatermarks(s)})
 	expectNoAllocs(t, "watermarks", h.Operator(0).Input(0).(stream.Receiver[wordCount]),
 		batches(words(1024, 300), nil)[0])
@@ -220,7 +222,8 @@ func TestProject(t *testing.T) {
 		h.Run(in.Record(p, 4), in.Record(person{Name: "Bob"}, 5))
 		return events(h)
 	}
-	expect(t, run(must(process.Project[person, badge]("zip", "Name"))(t), operatortest.Output[badge]{}),
+	expect(t, run(must(process.Project[person, badge]("zip", "Name"))(t),
+		operatortest.Output[badge]{}),
 		"{8000 Ann}@4", "{ Bob}@5")
 	expect(t, run(must(process.Project[person, badge]("name", "home.City"))(t),
 		operatortest.Output[badge]{}), "{Ann Bern}@4", "{Bob }@5")

@@ -13,9 +13,9 @@ import (
 	"goflink/operator/recordfile"
 )
 
-// BinaryFile is the source of the records of binary files (operator/recordfile): of one file, of all
-// files in a directory, or of all that a pattern matches, as for TextFile. Each file is read as a
-// whole by one reader.
+// BinaryFile is the source of the records of binary files (operator/recordfile): of one file, of
+// all files in a directory, or of all that a pattern matches, as for TextFile. Each file is read as
+// a whole by one reader.
 type BinaryFile[T any] struct {
 	// Files finds the file system of Path.
 	Files *filesystem.Registry
@@ -115,7 +115,8 @@ func (r *binaryReader[T]) Poll(b *stream.Batch[T], max int) (string, source.Stat
 			return id, source.SplitEnd, r.Close()
 		}
 		if err != nil {
-			return s.Path, source.End, fmt.Errorf("binary file %s, byte %d: %w", s.Path, s.Next, err)
+			return s.Path, source.End, fmt.Errorf("binary file %s, byte %d: %w", s.Path, s.Next,
+				err)
 		}
 		s.Next += n
 		b.Values = append(b.Values, v)

@@ -37,7 +37,8 @@ func TestBinaryFile(t *testing.T) {
 	}
 	testkit.EachSeed(t, testkit.Scaled(50), func(t *testing.T, seed uint64) {
 		rnd := testkit.Source(seed)
-		c := chaos[int64]{r: newRig(t, src, 1+rnd.IntN(3), nil), rnd: rnd, faults: rnd.IntN(8), max: 20}
+		c := chaos[int64]{r: newRig(t, src, 1+rnd.IntN(3), nil), rnd: rnd, faults: rnd.IntN(8),
+			max: 20}
 		c.run()
 		numbersAre(t, "binary files", c.r.values(), 0, n-1)
 	})
@@ -60,13 +61,15 @@ func TestBinaryFileErrors(t *testing.T) {
 		path string
 		is   error
 		text string
-	}{{"/none", nil, "binary file: stat /none"}, {"/text", nil, "binary file /text: it does not begin"},
+	}{{"/none", nil, "binary file: stat /none"}, {"/text", nil,
+		"binary file /text: it does not begin"},
 		{"/cut", io.ErrUnexpectedEOF, fmt.Sprintf("binary file /cut, byte %d", len(b))}} {
 		r := newRig(t, reading.BinaryFile[int64]{Files: files, Path: c.path, Type: typ}, 1, nil)
 		expectError(t, r.settle(10), c.is, c.text)
 		r.close()
 	}
-	strings := reading.BinaryFile[string]{Files: files, Path: "/cut", Type: typeinfo.MustOf[string]()}
+	strings := reading.BinaryFile[string]{Files: files, Path: "/cut",
+		Type: typeinfo.MustOf[string]()}
 	r := newRig(t, strings, 1, nil)
 	expectError(t, r.settle(10), typeinfo.ErrIncompatible, "binary file /cut")
 }

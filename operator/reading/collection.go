@@ -37,11 +37,13 @@ func EncodeCollection[T any](typ *typeinfo.Type[T], vs []T) ([]byte, error) {
 		end := min(at+collectionBlock, len(vs))
 		var err error
 		if block, err = typ.AppendAll(block[:0], vs[at:end]); err != nil {
-			return nil, fmt.Errorf("a collection of %s, values %d to %d: %w", typ.Name(), at, end-1, err)
+			return nil, fmt.Errorf("a collection of %s, values %d to %d: %w", typ.Name(), at, end-1,
+				err)
 		}
 		b = append(binary.AppendUvarint(b, uint64(len(block))), block...)
 		if len(b) > MaxCollectionBytes {
-			return nil, fmt.Errorf("a collection of %d values of %s takes more than %d bytes, which is "+
+			return nil, fmt.Errorf("a collection of %d values of %s takes more than %d bytes, "+
+				"which is "+
 				"too much for a program; write it to a file and read that", len(vs), typ.Name(),
 				MaxCollectionBytes)
 		}
@@ -107,7 +109,8 @@ func (r *collectionReader[T]) AddSplits(splits []source.Split) error {
 	for _, s := range splits {
 		next, k := binary.Uvarint(s.State)
 		if k != len(s.State) || r.open {
-			return fmt.Errorf("split %q of a collection: there is one, whose state is a position", s.ID)
+			return fmt.Errorf("split %q of a collection: there is one, whose state is a position",
+				s.ID)
 		}
 		if next > uint64(r.c.n) {
 			return fmt.Errorf("the restored position is %d, but the collection has %d values; a "+

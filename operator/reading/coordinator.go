@@ -268,7 +268,8 @@ func (x *enumeratorContext[T]) Assign(subtask int, splits []source.Split) error 
 	}
 	r := x.c.reader(subtask)
 	if r.noMore {
-		return fmt.Errorf("the enumerator assigns splits to reader %d, which it has told that there "+
+		return fmt.Errorf("the enumerator assigns splits to reader %d, which it has told that "+
+			"there "+
 			"are no more: the reader may have ended, and would not read them", subtask)
 	}
 	r.assigned = append(r.assigned, assignment{x.c.snapshot, splits})
@@ -302,7 +303,8 @@ func (x *enumeratorContext[T]) SendEvent(subtask int, event []byte) error {
 }
 
 // Go runs work elsewhere and then done in the enumerator's goroutine.
-func (x *enumeratorContext[T]) Go(work func(ctx context.Context) error, done func(err error) error) {
+func (x *enumeratorContext[T]) Go(work func(ctx context.Context) error,
+	done func(err error) error) {
 	x.c.ctx.Go(func() error { return work(x.ctx) }, func(err error) error {
 		if x.over {
 			return nil

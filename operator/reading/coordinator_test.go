@@ -38,7 +38,9 @@ type queueEnumerator struct {
 	added, over map[int]bool
 }
 
-func (q queue) NewEnumerator(ctx source.EnumeratorContext, restored []byte) (source.Enumerator, error) {
+func (q queue) NewEnumerator(ctx source.EnumeratorContext, restored []byte) (
+	source.Enumerator, error,
+) {
 	e := &queueEnumerator{q: q, ctx: ctx, added: map[int]bool{}, over: map[int]bool{}}
 	if restored == nil {
 		return e, nil
@@ -199,8 +201,11 @@ func (r *queueReader) Poll(b *stream.Batch[int], max int) (string, source.Status
 	return s.ID, source.More, err
 }
 
-func (r *queueReader) Snapshot(uint64) ([]source.Split, error) { return slices.Clone(r.tickets), nil }
-func (r *queueReader) Close() error                            { return nil }
+func (r *queueReader) Snapshot(uint64) ([]source.Split, error) {
+	return slices.Clone(r.tickets),
+		nil
+}
+func (r *queueReader) Close() error { return nil }
 
 // TestUserSource: R37: a source of the user's own.
 func TestUserSource(t *testing.T) {
@@ -354,8 +359,11 @@ func (e *scriptedEnumerator) Start() error { return e.note("start") }
 func (e *scriptedEnumerator) RequestSplit(s int, host string) error {
 	return e.note("ask %d %s", s, host)
 }
-func (e *scriptedEnumerator) ReaderAdded(s int) error            { return e.note("added %d", s) }
-func (e *scriptedEnumerator) ReaderEvent(s int, b []byte) error  { return e.note("event %d %s", s, b) }
+func (e *scriptedEnumerator) ReaderAdded(s int) error { return e.note("added %d", s) }
+func (e *scriptedEnumerator) ReaderEvent(s int,
+	b []byte) error {
+	return e.note("event %d %s", s, b)
+}
 func (e *scriptedEnumerator) Snapshot(cp uint64) ([]byte, error) { return []byte("state"), nil }
 
 func (e *scriptedEnumerator) AddBack(s int, splits []source.Split) error {

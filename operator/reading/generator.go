@@ -49,7 +49,8 @@ func (g Generator[T]) Check() error {
 		return fmt.Errorf("generator: the count is %d; want a number of records, or %d for no end",
 			g.Count, Endless)
 	case g.PerSecond < 0 || math.IsNaN(g.PerSecond):
-		return fmt.Errorf("generator: the rate is %v records per second; want more, or 0 for no limit",
+		return fmt.Errorf("generator: the rate is %v records per second; want more, or 0 for no "+
+			"limit",
 			g.PerSecond)
 	case g.Lanes < 0 || g.Lanes > MaxGeneratorLanes:
 		return fmt.Errorf("generator: %d lanes; want 0 to %d", g.Lanes, MaxGeneratorLanes)

@@ -88,7 +88,8 @@ func TestSequenceRestore(t *testing.T) {
 		rnd := testkit.Source(seed)
 		last := int64(rnd.IntN(200))
 		src := reading.Sequence[int64]{Last: last, Value: same}
-		c := chaos[int64]{r: newRig(t, src, 1+rnd.IntN(3), nil), rnd: rnd, faults: rnd.IntN(8), max: 20}
+		c := chaos[int64]{r: newRig(t, src, 1+rnd.IntN(3), nil), rnd: rnd, faults: rnd.IntN(8),
+			max: 20}
 		c.run()
 		numbersAre(t, "sequence", c.r.values(), 0, last)
 	})
@@ -140,8 +141,8 @@ func TestCollection(t *testing.T) {
 	}
 }
 
-// TestCollectionRestore: R62: the position of fromElements is operator state: a restored one repeats
-// and skips nothing.
+// TestCollectionRestore: R62: the position of fromElements is operator state: a restored one
+// repeats and skips nothing.
 func TestCollectionRestore(t *testing.T) {
 	vs := make([]int64, 1500)
 	for i := range vs {
@@ -194,7 +195,8 @@ func TestCollectionErrors(t *testing.T) {
 	}
 	expectError(t, reader.AddSplits([]source.Split{{State: []byte{8}}}), nil, "position is 8",
 		"has 7 values")
-	expectError(t, reader.AddSplits([]source.Split{{ID: "x", State: []byte{1, 2}}}), nil, `split "x"`)
+	expectError(t, reader.AddSplits([]source.Split{{ID: "x", State: []byte{1, 2}}}), nil,
+		`split "x"`)
 }
 
 // TestGenerator: all numbers once; which subtask makes which follows from the parallelism.
@@ -207,13 +209,15 @@ func TestGenerator(t *testing.T) {
 				for i, g := range []reading.Generator[int64]{one, many} {
 					r := newRig(t, g, p, nil)
 					r.read(300)
-					what := fmt.Sprintf("generator %d of %d with %d lanes at %d", i, count, lanes, p)
+					what := fmt.Sprintf("generator %d of %d with %d lanes at %d", i, count, lanes,
+						p)
 					numbersAre(t, what, r.values(), 0, count-1)
 					if lanes == 0 && i == 0 {
 						for s, rd := range r.readers {
 							for k, o := range rd.out {
 								if o.Value != int64(k*p+s) {
-									t.Fatalf("%s: record %d of subtask %d is %d", what, k, s, o.Value)
+									t.Fatalf("%s: record %d of subtask %d is %d", what, k, s,
+										o.Value)
 								}
 							}
 						}
@@ -244,7 +248,8 @@ func TestGeneratorRestore(t *testing.T) {
 		} else {
 			g.Fill = fill
 		}
-		c := chaos[int64]{r: newRig(t, g, 1+rnd.IntN(3), nil), rnd: rnd, faults: rnd.IntN(8), max: 1024}
+		c := chaos[int64]{r: newRig(t, g, 1+rnd.IntN(3), nil), rnd: rnd, faults: rnd.IntN(8),
+			max: 1024}
 		c.run()
 		numbersAre(t, "generator", c.r.values(), 0, g.Count-1)
 	})
@@ -267,7 +272,8 @@ func TestGeneratorEndless(t *testing.T) {
 	numbersAre(t, "endless", r.values(), 0, int64(len(r.values()))-1)
 }
 
-// TestGeneratorRate: a rate is kept over all readers together, without a reader ever waiting in Poll.
+// TestGeneratorRate: a rate is kept over all readers together, without a reader ever waiting in
+// Poll.
 func TestGeneratorRate(t *testing.T) {
 	for _, c := range []struct {
 		rate float64

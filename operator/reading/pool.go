@@ -159,4 +159,6 @@ func (p *puller) NoMoreSplits() error {
 }
 
 // Event refuses events: pools send none.
-func (p *puller) Event([]byte) error { return fmt.Errorf("an event came for a reader that takes none") }
+func (p *puller) Event([]byte) error {
+	return fmt.Errorf("an event came for a reader that takes none")
+}

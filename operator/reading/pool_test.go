@@ -73,7 +73,8 @@ func TestPoolKeepsOrder(t *testing.T) {
 	d.splits = map[int][]source.Split{}
 	ask(2, 1, 0, 0, 1, 2)
 	giveBack(2, 0, 1)
-	if again := ask(1, 1, 1, 1, 1, 1); !slices.Equal(again, want) || slices.Contains(again, first[0]) {
+	if again := ask(1, 1, 1, 1, 1, 1); !slices.Equal(again, want) ||
+		slices.Contains(again, first[0]) {
 		t.Errorf("dealt out %v, and after a restore %v", want, again)
 	}
 }

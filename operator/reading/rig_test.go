@@ -97,7 +97,8 @@ func newRig[T any](t testing.TB, src source.Source[T], parallelism int,
 	return startRig(t, src, parallelism, reading.Source(src, strategy))
 }
 
-func startRig[T any](t testing.TB, src source.Source[T], parallelism int, f operator.Factory) *rig[T] {
+func startRig[T any](t testing.TB, src source.Source[T], parallelism int,
+	f operator.Factory) *rig[T] {
 	t.Helper()
 	r := &rig[T]{t: t, src: src, factory: f, conf: config.New()}
 	r.start(parallelism)
@@ -153,8 +154,9 @@ func (r *rig[T]) open(i int, handles []statebackend.OperatorStateHandle, out []r
 	op, err := r.factory.New()
 	r.check(err)
 	rd.op = op.(operator.Source)
-	rd.store, err = memstate.NewOperatorStore(rd.ctx, statebackend.OperatorOptions{Operator: "source",
-		Restore: handles, Reader: inline{}, CheckMutation: true})
+	rd.store, err = memstate.NewOperatorStore(rd.ctx,
+		statebackend.OperatorOptions{Operator: "source",
+			Restore: handles, Reader: inline{}, CheckMutation: true})
 	r.check(err)
 	r.readers[i] = rd
 	r.attempts++

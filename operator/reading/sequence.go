@@ -75,7 +75,8 @@ func (r numbers) split(id string) source.Split {
 
 func parseNumbers(s source.Split) (numbers, error) {
 	if len(s.State) != 16 {
-		return numbers{}, fmt.Errorf("split %q of a sequence: %d bytes, want 16", s.ID, len(s.State))
+		return numbers{}, fmt.Errorf("split %q of a sequence: %d bytes, want 16", s.ID,
+			len(s.State))
 	}
 	return numbers{s.ID, int64(binary.BigEndian.Uint64(s.State)),
 		binary.BigEndian.Uint64(s.State[8:])}, nil

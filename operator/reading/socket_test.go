@@ -123,8 +123,8 @@ func TestSocketFlood(t *testing.T) {
 	}
 }
 
-// TestSocketReconnects: a lost connection is made again as often as was said, counted anew after each
-// one that brought something.
+// TestSocketReconnects: a lost connection is made again as often as was said, counted anew after
+// each one that brought something.
 func TestSocketReconnects(t *testing.T) {
 	s := newServer(t)
 	r := newRig(t, reading.Socket{Host: "127.0.0.1", Port: s.port(), Retries: 2,
@@ -179,7 +179,8 @@ func TestSocketCancel(t *testing.T) {
 	r.crash(0)
 }
 
-// TestSocketRestore: after a failure the connection is made anew; what was sent before is not there.
+// TestSocketRestore: after a failure the connection is made anew; what was sent before is not
+// there.
 func TestSocketRestore(t *testing.T) {
 	s := newServer(t)
 	r := newRig(t, reading.Socket{Host: "127.0.0.1", Port: s.port()}, 1, nil)

@@ -76,7 +76,8 @@ func (s *sourceOp[T]) report() error {
 	if err != nil || !c.Enabled || s.src.Replayable() || s.rt.Info().Subtask > 0 {
 		return err
 	}
-	s.rt.Logger().Warn("the source cannot be replayed: what it read after the last checkpoint is lost "+
+	s.rt.Logger().Warn("the source cannot be replayed: what it read after the last checkpoint is "+
+		"lost "+
 		"when the job fails, so each of its records has effect at most once", "mode", c.Mode)
 	return nil
 }
@@ -134,7 +135,8 @@ func (s *sourceOp[T]) Poll(max int) (operator.PollStatus, error) {
 }
 
 var pollStatus = [...]operator.PollStatus{source.More: operator.PollMore,
-	source.Idle: operator.PollIdle, source.SplitEnd: operator.PollMore, source.End: operator.PollEnd}
+	source.Idle: operator.PollIdle, source.SplitEnd: operator.PollMore,
+	source.End: operator.PollEnd}
 
 // Snapshot writes the positions of the splits that are being read.
 func (s *sourceOp[T]) Snapshot(cp operator.Checkpoint) error {
@@ -212,9 +214,11 @@ func (x readerContext[T]) RequestSplit() error {
 	return x.send(toCoordinator{RequestSplit: true, Host: string(x.s.rt.Info().Worker)})
 }
 
-func (x readerContext[T]) SendEvent(event []byte) error { return x.send(toCoordinator{Event: event}) }
-func (x readerContext[T]) Wake()                        { x.s.rt.Wake() }
-func (x readerContext[T]) Now() int64                   { return x.s.rt.Now() }
+func (x readerContext[T]) SendEvent(event []byte) error {
+	return x.send(toCoordinator{Event: event})
+}
+func (x readerContext[T]) Wake()      { x.s.rt.Wake() }
+func (x readerContext[T]) Now() int64 { return x.s.rt.Now() }
 
 func (x readerContext[T]) Go(name string, f func(ctx context.Context)) { x.s.rt.Go(name, f) }
 

@@ -85,7 +85,8 @@ func equal(t *testing.T, what string, got, want []string) {
 }
 
 var texts = []string{
-	"", "\n", "\n\n\n", "a", "a\n", "a\nb", "a\r\nb\r\n", "\r\n\r\n", "a\n\n\nbcd\n", "\na", "\r", "a\r",
+	"", "\n", "\n\n\n", "a", "a\n", "a\nb", "a\r\nb\r\n", "\r\n\r\n", "a\n\n\nbcd\n", "\na", "\r",
+	"a\r",
 	"one\r\ntwo\n\nfour, longer than the parts\nfive\r\n\r\nno end", "é\nü\n",
 }
 
@@ -207,7 +208,8 @@ func TestTextPaths(t *testing.T) {
 // TestTextErrors: what is wrong is said with the path, before the job and while it runs.
 func TestTextErrors(t *testing.T) {
 	fs, files := memory(t, map[string]string{"/d/a.txt": "a\n", "/bad.gz": "this is no gzip file",
-		"/cut.gz": zipped(t, strings.Repeat("line\n", 1000))[:40], "/long": strings.Repeat("x", 101)})
+		"/cut.gz": zipped(t, strings.Repeat("line\n", 1000))[:40], "/long": strings.Repeat("x",
+			101)})
 	if err := fs.MkdirAll(t.Context(), "/closed"); err != nil {
 		t.Fatal(err)
 	}

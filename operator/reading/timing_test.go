@@ -45,7 +45,8 @@ func (r *fedReader) Poll(b *stream.Batch[int64], _ int) (string, source.Status, 
 }
 
 // feed gives the operator records of a split.
-func (r *fedReader) feed(t *testing.T, g *rig[int64], split string, status source.Status, vs ...int64) {
+func (r *fedReader) feed(t *testing.T, g *rig[int64], split string, status source.Status,
+	vs ...int64) {
 	t.Helper()
 	r.next, r.split, r.status = vs, split, status
 	g.check(g.readers[0].poll(100))
@@ -120,7 +121,8 @@ func TestPunctuatedSplit(t *testing.T) {
 	r.tracing = true
 	r.addSplit(t, "a")
 	f.feed(t, r, "a", source.Idle, 1, 2, 3, 4, 5)
-	equal(t, "order", r.readers[0].trace, []string{"1", "2", "watermark 2", "3", "4", "watermark 4", "5"})
+	equal(t, "order", r.readers[0].trace, []string{"1", "2", "watermark 2", "3", "4", "watermark 4",
+		"5"})
 }
 
 // TestIdleSplits: R58: splits without records become idle and hold nothing back; at its end an idle
@@ -170,12 +172,14 @@ func TestBadStatus(t *testing.T) {
 	expectError(t, r.settle(1), nil, "status 9")
 }
 
-// TestNotReplayable: R97: a source that cannot be read again says so where checkpoints promise more.
+// TestNotReplayable: R97: a source that cannot be read again says so where checkpoints promise
+// more.
 func TestNotReplayable(t *testing.T) {
 	for _, replayable := range []bool{true, false} {
 		for _, interval := range []string{"", "1 s"} {
 			src := fed{reader: &fedReader{status: source.Idle}, more: !replayable}
-			r := &rig[int64]{t: t, src: src, factory: reading.Source[int64](src, nil), conf: config.New()}
+			r := &rig[int64]{t: t, src: src, factory: reading.Source[int64](src, nil),
+				conf: config.New()}
 			if interval != "" {
 				r.conf.Set("execution.checkpointing.interval", interval, "test")
 			}

@@ -48,7 +48,8 @@ func Append[T any](typ *typeinfo.Type[T], dst []byte, v *T) ([]byte, error) {
 	}
 	n := len(dst) - at - lengthBytes
 	if n > MaxRecordBytes {
-		return dst, fmt.Errorf("a record takes %d bytes; at most %d are possible", n, MaxRecordBytes)
+		return dst, fmt.Errorf("a record takes %d bytes; at most %d are possible", n,
+			MaxRecordBytes)
 	}
 	binary.BigEndian.PutUint32(dst[at:], uint32(n))
 	return dst, nil
@@ -64,8 +65,8 @@ type Reader[T any] struct {
 // readBytes is how much a Reader reads at once.
 const readBytes = 64 << 10
 
-// NewReader reads the header from r and returns a reader of the records behind it, and the length of
-// the header.
+// NewReader reads the header from r and returns a reader of the records behind it, and the length
+// of the header.
 func NewReader[T any](typ *typeinfo.Type[T], r io.Reader) (*Reader[T], int64, error) {
 	in := bufio.NewReaderSize(r, readBytes)
 	head := make([]byte, len(Magic)+lengthBytes)
@@ -73,7 +74,8 @@ func NewReader[T any](typ *typeinfo.Type[T], r io.Reader) (*Reader[T], int64, er
 		return nil, 0, err
 	}
 	if string(head[:len(Magic)]) != Magic {
-		return nil, 0, fmt.Errorf("it does not begin with %q: it is no binary file of records", Magic)
+		return nil, 0, fmt.Errorf("it does not begin with %q: it is no binary file of records",
+			Magic)
 	}
 	n := binary.BigEndian.Uint32(head[len(Magic):])
 	if n > MaxSchemaBytes {

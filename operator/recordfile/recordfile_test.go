@@ -56,9 +56,11 @@ func read[T any](b []byte) (vs []T, ends []int64, err error) {
 	return vs, ends, err
 }
 
-// TestRoundTrip: what was written is read, also into a type that has changed, and from any record on.
+// TestRoundTrip: what was written is read, also into a type that has changed, and from any record
+// on.
 func TestRoundTrip(t *testing.T) {
-	want := []old{{"a", []string{"x", "y"}}, {}, {strings.Repeat("b", 200_000), nil}, {"c", []string{""}}}
+	want := []old{{"a", []string{"x", "y"}}, {}, {strings.Repeat("b", 200_000), nil},
+		{"c", []string{""}}}
 	b := file(t, want...)
 	got, ends, err := read[old](b)
 	if err != nil || typeinfo.Text(got) != typeinfo.Text(want) || ends[3] != int64(len(b)) {
@@ -84,8 +86,8 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// TestDamaged: a file that is cut anywhere but behind a record is an error, as is one that lies about
-// lengths.
+// TestDamaged: a file that is cut anywhere but behind a record is an error, as is one that lies
+// about lengths.
 func TestDamaged(t *testing.T) {
 	b := file(t, old{"a", nil}, old{"b", []string{"c"}})
 	_, ends, err := read[old](b)
@@ -118,7 +120,8 @@ func TestDamaged(t *testing.T) {
 	}
 	// A length that lies allocates no more than there is.
 	liar := binary.BigEndian.AppendUint32(file(t), recordfile.MaxRecordBytes)
-	if n := testing.AllocsPerRun(1, func() { _, _, err = read[old](liar) }); err == nil || n > 1000 {
+	if n := testing.AllocsPerRun(1, func() { _, _, err = read[old](liar) }); err == nil ||
+		n > 1000 {
 		t.Errorf("%v after %v allocations", err, n)
 	}
 }

@@ -69,7 +69,8 @@ func Shuffle[T any](t *Type[T]) operator.RouterFactory {
 
 // Custom returns the router of a user's partitioner (R32): partition maps a key and the number of
 // channels to a channel.
-func Custom[T, K any](t *Type[T], key func(T) K, partition func(K, int) int) operator.RouterFactory {
+func Custom[T, K any](t *Type[T], key func(T) K,
+	partition func(K, int) int) operator.RouterFactory {
 	return func(w operator.ChannelWriter, _ operator.RouterOptions) (operator.Router, error) {
 		n := w.Channels()
 		return &perRecord[T]{open: newOpen(t, w), pick: func(v T) (int, error) {
@@ -140,7 +141,8 @@ func (r *broadcast[T]) Batch(b *stream.Batch[T]) error {
 
 // KeyGroup returns the router that sends each record to the subtask that owns its key's group
 // (R31).
-func KeyGroup[T, K any](t *Type[T], selector func(T) K, key *typeinfo.Key[K]) operator.RouterFactory {
+func KeyGroup[T, K any](t *Type[T], selector func(T) K,
+	key *typeinfo.Key[K]) operator.RouterFactory {
 	return func(w operator.ChannelWriter, o operator.RouterOptions) (operator.Router, error) {
 		r := &keyed[T, K]{open: newOpen(t, w), selector: selector, key: key,
 			str: key.IsString(), maxParallelism: o.MaxParallelism}

@@ -25,8 +25,8 @@ func TestSingle(t *testing.T) {
 	expectInOrder(t, w)
 }
 
-// TestRoundRobin: R28, R29: whatever the batches, each channel has exactly as many records as if they
-// were dealt out one by one, beginning at the producer's own index.
+// TestRoundRobin: R28, R29: whatever the batches, each channel has exactly as many records as if
+// they were dealt out one by one, beginning at the producer's own index.
 func TestRoundRobin(t *testing.T) {
 	for _, channels := range []int{1, 2, 3, 4, 7} {
 		for _, n := range []int{0, 1, 5, 1000, 1003} {
@@ -41,7 +41,8 @@ func TestRoundRobin(t *testing.T) {
 						}
 					}
 					if len(w.channels[c]) != want {
-						t.Errorf("%d records of subtask %d to %d channels: channel %d has %d, want %d",
+						t.Errorf("%d records of subtask %d to %d channels: channel %d has %d, "+
+							"want %d",
 							n, subtask, channels, c, len(w.channels[c]), want)
 					}
 				}
@@ -51,8 +52,8 @@ func TestRoundRobin(t *testing.T) {
 	}
 }
 
-// TestShuffle: R27: every record goes to one channel, evenly in the mean (chi-square of 4 channels is
-// below 16.27 in 999 of 1000 fair draws), and each producer draws for itself.
+// TestShuffle: R27: every record goes to one channel, evenly in the mean (chi-square of 4 channels
+// is below 16.27 in 999 of 1000 fair draws), and each producer draws for itself.
 func TestShuffle(t *testing.T) {
 	const n, channels = 100_000, 4
 	var first []int64
@@ -141,7 +142,8 @@ func keyGroups[K any](t *testing.T, people []person, selector func(person) K) {
 				h := keygroup.Hash(key.Append(nil, &k))
 				group := keygroup.Of(h, 128)
 				if s.Hash != h || group*channels/128 != c {
-					t.Fatalf("key %v of group %d is on channel %d of %d with the hash %x, want %x", k,
+					t.Fatalf("key %v of group %d is on channel %d of %d with the hash %x, want %x",
+						k,
 						group, c, channels, s.Hash, h)
 				}
 			}
@@ -207,7 +209,8 @@ func TestElementsStayBehindRecords(t *testing.T) {
 		w := newWriter[int64](2)
 		r := build(t, f, w, 0)
 		in := r.(stream.Receiver[int64])
-		err := errors.Join(in.Batch(batchOf(0, sequence(20))), r.Watermark(5), r.Status(stream.Idle),
+		err := errors.Join(in.Batch(batchOf(0, sequence(20))), r.Watermark(5),
+			r.Status(stream.Idle),
 			in.Batch(batchOf(0, sequence(20))), r.Latency(stream.LatencyMarker{Subtask: 9}))
 		if err != nil {
 			t.Fatal(err)

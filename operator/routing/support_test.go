@@ -94,7 +94,8 @@ func (w *writer[T]) total() (n int) {
 func typeFor[T any]() *routing.Type[T] { return routing.NewType(typeinfo.MustOf[T]()) }
 
 // make makes a router into a writer.
-func build[T any](t testing.TB, f operator.RouterFactory, w *writer[T], subtask int) operator.Router {
+func build[T any](t testing.TB, f operator.RouterFactory, w *writer[T],
+	subtask int) operator.Router {
 	t.Helper()
 	r, err := f(w, operator.RouterOptions{Subtask: subtask, MaxParallelism: 128})
 	if err != nil {
@@ -149,7 +150,10 @@ func sequence(n int) []int64 {
 func expectInOrder(t *testing.T, w *writer[int64]) {
 	t.Helper()
 	for c, records := range w.channels {
-		if !slices.IsSortedFunc(records, func(a, b sent[int64]) int { return int(a.Value - b.Value) }) {
+		if !slices.IsSortedFunc(records, func(a,
+			b sent[int64]) int {
+			return int(a.Value - b.Value)
+		}) {
 			t.Errorf("channel %d is out of order: %v", c, w.values(c))
 		}
 		for _, s := range records {

@@ -193,7 +193,8 @@ func BenchmarkTumbling(b *testing.B) {
 	}
 }
 
-// BenchmarkSession counts per key in sessions with a gap of ten seconds; 10,000 records are a second.
+// BenchmarkSession counts per key in sessions with a gap of ten seconds; 10,000 records are a
+// second.
 func BenchmarkSession(b *testing.B) {
 	for _, keys := range []int{1_000, 100_000} {
 		b.Run(fmt.Sprintf("keys=%d", keys), func(b *testing.B) {

@@ -125,7 +125,8 @@ const elementsName = "window-elements"
 func openEvicted[T, K any, W Window, Acc, R, Out any](p *plan[T, K, W, Acc, R, Out],
 	k statebackend.Keyed,
 ) (contents[T, W, R], error) {
-	t, err := state.OpenTable[[]window.Element[T]](k, state.ListSpec[window.Element[T]](elementsName))
+	t, err := state.OpenTable[[]window.Element[T]](k,
+		state.ListSpec[window.Element[T]](elementsName))
 	if err != nil {
 		return nil, err
 	}

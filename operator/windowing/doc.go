@@ -21,6 +21,6 @@
 // before a failure is so after it.
 //
 // A record is late if all of its windows are: a window is late once the watermark has reached its
-// last timestamp plus the allowed lateness (R56, R57). A record belongs to those of its windows that
-// are not late; one that comes after a window fired fires it again.
+// last timestamp plus the allowed lateness (R56, R57). A record belongs to those of its windows
+// that are not late; one that comes after a window fired fires it again.
 package windowing

@@ -46,7 +46,8 @@ func (a action) String() string {
 
 func (s *scenario) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%v lateness %d, uneven %v, %s:", s.assigner(), s.lateness, s.uneven, s.function)
+	fmt.Fprintf(&b, "%v lateness %d, uneven %v, %s:", s.assigner(), s.lateness, s.uneven,
+		s.function)
 	for _, a := range s.steps {
 		b.WriteString(" " + a.String())
 	}
@@ -287,7 +288,9 @@ func (s *scenario) assigner() window.Assigner[event, window.Time] {
 		return window.SlidingEventTime[event](ms(s.grid.size), ms(s.grid.slide)).
 			WithOffset(ms(s.grid.offset))
 	case s.dynamic:
-		return window.DynamicEventTimeSessions(func(e event) time.Duration { return ms(s.gapOf(e.V)) })
+		return window.DynamicEventTimeSessions(func(e event) time.Duration {
+			return ms(s.gapOf(e.V))
+		})
 	}
 	return window.EventTimeSessions[event](ms(s.gap))
 }
@@ -312,13 +315,15 @@ func (s *scenario) factory(t *testing.T, force strategy, derived int64) operator
 		return must(t)(Aggregate(spec, distinct{}, nil, describe[window.Time, string]()))
 	case "reduce":
 		return must(t)(Reduce(spec, larger, nil,
-			Pure(func(ctx *Context[string, window.Time], in event, out *operator.Emitter[string]) error {
+			Pure(func(ctx *Context[string, window.Time], in event,
+				out *operator.Emitter[string]) error {
 				out.Emit(fmt.Sprintf("%s %v %d", ctx.Key(), ctx.Window(), in.V))
 				return nil
 			})))
 	}
 	return must(t)(Apply(spec,
-		Pure(func(ctx *Context[string, window.Time], in []event, out *operator.Emitter[string]) error {
+		Pure(func(ctx *Context[string, window.Time], in []event,
+			out *operator.Emitter[string]) error {
 			values := make([]int64, len(in))
 			for i := range in {
 				values[i] = in[i].V

@@ -226,7 +226,8 @@ func (a args) build() (operator.Factory, string, error) {
 	gap := func(e event) time.Duration { return time.Duration(e.V) * time.Second }
 	switch v[0] {
 	case "tumbling":
-		return buildFor(a, window.TumblingEventTime[event](duration(v, 1)).WithOffset(duration(v, 2)))
+		return buildFor(a, window.TumblingEventTime[event](duration(v, 1)).WithOffset(duration(v,
+			2)))
 	case "tumbling-processing":
 		return buildFor(a, window.TumblingProcessingTime[event](duration(v, 1)))
 	case "sliding":
@@ -248,7 +249,9 @@ func (a args) build() (operator.Factory, string, error) {
 	return nil, "", fmt.Errorf("unknown assigner %q", v[0])
 }
 
-func buildFor[W Window](a args, assigner window.Assigner[event, W]) (operator.Factory, string, error) {
+func buildFor[W Window](a args, assigner window.Assigner[event, W]) (
+	operator.Factory, string, error,
+) {
 	s := specOf(assigner)
 	s.Trigger, s.Evictor = triggerOf[W](a), evictorOf[W](a)
 	s.AllowedLateness = duration(a.values("lateness"), 0)
@@ -292,7 +295,10 @@ func (t everyOther[W]) OnElement(_ event, _ int64, _ W, ctx window.TriggerContex
 	return window.Continue, ctx.SetCount("seen", n+1)
 }
 
-func (t everyOther[W]) Clear(_ W, ctx window.TriggerContext) error { return ctx.SetCount("seen", 0) }
+func (t everyOther[W]) Clear(_ W, ctx window.TriggerContext) error {
+	return ctx.SetCount("seen",
+		0)
+}
 
 func distance(a, b event) float64 { return float64(b.V - a.V) }
 
@@ -400,7 +406,8 @@ func (f *counting[W]) Open(o *OpenContext) (err error) {
 }
 
 // Process says how often the window fired, and how many windows of the key did.
-func (f *counting[W]) Process(ctx *Context[string, W], in int64, out *operator.Emitter[string]) error {
+func (f *counting[W]) Process(ctx *Context[string, W], in int64,
+	out *operator.Emitter[string]) error {
 	n, again, err := f.firings.Get()
 	if err != nil {
 		return err

@@ -88,7 +88,8 @@ func (o *ingest[T, K, W, Acc, R, Out]) openTable(spec statebackend.TableSpec) er
 		}
 		k := o.buckets.last(w.Start)
 		if o.buckets.start(k) != w.Start || o.buckets.end(k) != w.End {
-			return fmt.Errorf("state %q was written by windows of another size, slide or offset: it "+
+			return fmt.Errorf("state %q was written by windows of another size, slide or offset: "+
+				"it "+
 				"holds %v; restore it with the windows that it was written with, or give the "+
 				"operator another UID", spec.Name, w)
 		}
@@ -241,7 +242,8 @@ func (o *ingest[T, K, W, Acc, R, Out]) sort(b *stream.Batch[T], hashes []uint64,
 	}
 	now := o.progress.now
 	var onTime []int32 // nil: all
-	if o.event && (o.windows.slide > o.windows.size || low < o.windows.lateBefore(now, o.lateness)) {
+	if o.event && (o.windows.slide > o.windows.size ||
+		low < o.windows.lateBefore(now, o.lateness)) {
 		if onTime = o.dropLate(b, now); len(onTime) == 0 {
 			return nil
 		}

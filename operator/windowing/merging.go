@@ -149,7 +149,8 @@ func (m *merger[T, K, W, Acc, R, Out]) apply(set []merged[W], f *merge[W], added
 func (m *merger[T, K, W, Acc, R, Out]) join(result W, old []merged[W]) error {
 	o := m.o
 	if o.windowLate(result) {
-		return fmt.Errorf("merging moved the end of window %v to before the watermark %d; the end of "+
+		return fmt.Errorf("merging moved the end of window %v to before the watermark %d; the "+
+			"end of "+
 			"a merged window must not be earlier than those of its parts", result,
 			o.progress.watermarkOf(o.hash))
 	}

@@ -307,7 +307,8 @@ func (o *panesOp[T, K, W, Acc, R, Out]) fire() error {
 				o.ring.release(slot)
 				continue
 			}
-			if err := o.fireKey(o.slots.keys[slot].hash, o.slots.key(slot, o.scratch), acc); err != nil {
+			if err := o.fireKey(o.slots.keys[slot].hash, o.slots.key(slot, o.scratch),
+				acc); err != nil {
 				return err
 			}
 		}
@@ -341,7 +342,8 @@ func (o *panesOp[T, K, W, Acc, R, Out]) dropOver(now int64) error {
 
 // afterEnd is called after a record was added to a pane that has ended: windows that have not fired
 // get it too, and those that have fire again.
-func (o *panesOp[T, K, W, Acc, R, Out]) afterEnd(bk *bucket[Acc], r *record[T], _ *Acc, now int64) error {
+func (o *panesOp[T, K, W, Acc, R, Out]) afterEnd(bk *bucket[Acc], r *record[T], _ *Acc,
+	now int64) error {
 	if !o.scanning && bk.index <= o.head && bk.index > o.head+1-o.n {
 		slot, ok := o.slots.find(r.hash, r.key)
 		if !ok {

@@ -14,11 +14,11 @@ import (
 //	                      = suffix of the previous block from 11 on, merged with the prefix of
 //	                        the current block up to head
 //
-// Column i (of n) of a slot holds, up to the head's place in its block, the partial result of pane i
-// of the current block; behind it the suffix of the previous block that begins at pane i. At the end
-// of a block its partials become suffixes, by one merge each, from the last to the first. So a slide
-// costs each key one merge for the prefix, one for the window and, spread over the block, one for
-// the suffixes.
+// Column i (of n) of a slot holds, up to the head's place in its block, the partial result of pane
+// i of the current block; behind it the suffix of the previous block that begins at pane i. At the
+// end of a block its partials become suffixes, by one merge each, from the last to the first. So a
+// slide costs each key one merge for the prefix, one for the window and, spread over the block, one
+// for the suffixes.
 //
 // See Tangwongsan, Hirzel, Schneider: Low-Latency Sliding-Window Aggregation in Worst-Case Constant
 // Time (DEBS 2017), for the family of algorithms.

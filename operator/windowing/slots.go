@@ -18,8 +18,8 @@ type slots struct {
 	sink  uint64 // keeps loads alive whose results do not count
 }
 
-// slotRef is a place of the table: the slot of a key, plus one; 0 is an empty place. Keys of at most
-// inlineKey bytes lie in word; of longer ones it is the hash.
+// slotRef is a place of the table: the slot of a key, plus one; 0 is an empty place. Keys of at
+// most inlineKey bytes lie in word; of longer ones it is the hash.
 type slotRef struct {
 	word   uint64
 	slot   uint32

@@ -27,8 +27,8 @@ func BucketBy[T any](f func(v T) string) Buckets[T] {
 // HourlyBuckets is the layout of one directory per hour, as Flink's DateTimeBucketAssigner has it.
 const HourlyBuckets = "2006-01-02--15"
 
-// BucketByTime puts records into the directory of the time at which they are written, by a layout of
-// package time.
+// BucketByTime puts records into the directory of the time at which they are written, by a layout
+// of package time.
 func BucketByTime[T any](layout string, zone *time.Location) Buckets[T] {
 	return timeBuckets[T](layout, zone, func(_, now int64) int64 { return now })
 }
@@ -76,7 +76,8 @@ func checkBucket(bucket string) error {
 	}
 	for elem := range strings.SplitSeq(bucket, "/") {
 		if err := checkName(elem); err != nil {
-			return fmt.Errorf("bucket %q: %w; want a relative path such as 2024-05-17/eu", bucket, err)
+			return fmt.Errorf("bucket %q: %w; want a relative path such as 2024-05-17/eu", bucket,
+				err)
 		}
 	}
 	return nil

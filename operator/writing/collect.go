@@ -47,7 +47,8 @@ type collectOp[T any] struct {
 	// bytes is the size of pages, taken what the client has.
 	bytes int
 	taken uint64
-	// waiting are the pages that were sent and that the client does not have, as far as the sink knows.
+	// waiting are the pages that were sent and that the client does not have, as far as the sink
+	// knows.
 	waiting []sentPage
 	// ending says that the job comes to its end: what is due goes at once.
 	ending bool
@@ -154,7 +155,8 @@ func (o *collectOp[T]) Batch(b *stream.Batch[T]) error {
 		return o.send(false)
 	}
 	if o.bytes > o.limits.held {
-		return fmt.Errorf("collect: there are more than %d bytes of results for one checkpoint; take "+
+		return fmt.Errorf("collect: there are more than %d bytes of results for one checkpoint; "+
+			"take "+
 			"checkpoints more often (%s), or write the results to files", o.limits.held,
 			config.CheckpointingInterval.Key)
 	}
@@ -264,6 +266,9 @@ func (o *collectOp[T]) Finish() error {
 }
 
 // NeedsFinalCheckpoint reports whether there is something that has not been handed over.
-func (o *collectOp[T]) NeedsFinalCheckpoint() bool { return o.open.Count > 0 || o.sent < len(o.pages) }
+func (o *collectOp[T]) NeedsFinalCheckpoint() bool {
+	return o.open.Count > 0 ||
+		o.sent < len(o.pages)
+}
 
 func (o *collectOp[T]) Close() error { return nil }

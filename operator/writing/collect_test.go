@@ -140,8 +140,8 @@ func (r *collectRig[T]) expect(what string, want []T) {
 	}
 }
 
-// TestCollect: with checkpoints the client sees what is certain, in order; the rest after the end, also
-// when the job is over.
+// TestCollect: with checkpoints the client sees what is certain, in order; the rest after the end,
+// also when the job is over.
 func TestCollect(t *testing.T) {
 	r := newCollectRig[int](t, writing.Collect(typeinfo.MustOf[int]()), true)
 	r.h.Run(feed(ints(0, 10)...)...)
@@ -204,8 +204,8 @@ func (r *collectRig[T]) restart(f operator.Factory) {
 	check(r.t, r.c.SubtaskReady(0, 1))
 }
 
-// TestCollectRestartWithoutCheckpoints: R97: a job that begins anew makes its results again: those that
-// nobody had fetched are replaced, those that somebody had are an error.
+// TestCollectRestartWithoutCheckpoints: R97: a job that begins anew makes its results again: those
+// that nobody had fetched are replaced, those that somebody had are an error.
 func TestCollectRestartWithoutCheckpoints(t *testing.T) {
 	f := writing.Collect(typeinfo.MustOf[int]())
 	r := newCollectRig[int](t, f, false)
@@ -217,12 +217,13 @@ func TestCollectRestartWithoutCheckpoints(t *testing.T) {
 	r.fetchAll()
 	r.expect("made again", []int{4, 5})
 	r.restart(f)
-	expectError(t, r.fetch(), nil, "the job has failed and was restarted", "2 of them had been fetched",
+	expectError(t, r.fetch(), nil, "the job has failed and was restarted",
+		"2 of them had been fetched",
 		"with checkpoints each result comes once")
 }
 
-// TestCollectWindow: a client that does not fetch holds the job back; nothing is lost, and at the end
-// all results go to the coordinator.
+// TestCollectWindow: a client that does not fetch holds the job back; nothing is lost, and at the
+// end all results go to the coordinator.
 func TestCollectWindow(t *testing.T) {
 	for _, checkpoints := range []bool{false, true} {
 		f := writing.CollectWithin(typeinfo.MustOf[string](), everything, 1000, 100, 100)
@@ -312,7 +313,8 @@ func TestCollectDamaged(t *testing.T) {
 func TestCollectExactlyOnce(t *testing.T) {
 	testkit.EachSeed(t, testkit.Scaled(400), func(t *testing.T, seed uint64) {
 		rnd := testkit.Source(seed)
-		f := writing.CollectWithin(typeinfo.MustOf[int](), everything, 1+rnd.IntN(300), 1+rnd.IntN(40), 100)
+		f := writing.CollectWithin(typeinfo.MustOf[int](), everything, 1+rnd.IntN(300),
+			1+rnd.IntN(40), 100)
 		x := &collectChaos{r: newCollectRig[int](t, f, true), rnd: rnd}
 		x.run()
 		x.r.expect("all", ints(0, x.next))

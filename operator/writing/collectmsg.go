@@ -9,8 +9,8 @@ import (
 const (
 	// MaxCollectBytes bounds the results that a collecting sink holds for the next checkpoint.
 	MaxCollectBytes = 256 << 20
-	// CollectWindowBytes bounds the results on the JobMaster that nobody has fetched; beyond it the sink
-	// holds the job back. The results of a job that has ended are there as a whole.
+	// CollectWindowBytes bounds the results on the JobMaster that nobody has fetched; beyond it the
+	// sink holds the job back. The results of a job that has ended are there as a whole.
 	CollectWindowBytes = 32 << 20
 	// CollectPageBytes is how many results are sent together; one that is larger goes alone.
 	CollectPageBytes = 256 << 10
@@ -28,8 +28,8 @@ type collectPage struct {
 
 func (p *collectPage) end() uint64 { return p.First + p.Count }
 
-// collectEvent is a message of the sink to its coordinator: a page, or, of a sink that hands results
-// over without waiting for checkpoints, with which number it begins.
+// collectEvent is a message of the sink to its coordinator: a page, or, of a sink that hands
+// results over without waiting for checkpoints, with which number it begins.
 type collectEvent struct {
 	Page   collectPage
 	Begins bool
@@ -44,8 +44,8 @@ type collectOrder struct {
 
 // collectRequest asks the coordinator of a collecting sink for results.
 type collectRequest struct {
-	// From is the number of the next result that the client wants: it has all those before. Fresh asks
-	// for the oldest that nobody has taken instead.
+	// From is the number of the next result that the client wants: it has all those before. Fresh
+	// asks for the oldest that nobody has taken instead.
 	From  uint64
 	Fresh bool
 	// MaxBytes bounds the answer; one page comes in any case if there is one.
@@ -83,8 +83,8 @@ func unmarshal[T any](typ *typeinfo.Type[T], b []byte) (v T, err error) {
 
 func marshal[T any](typ *typeinfo.Type[T], v T) ([]byte, error) { return typ.Append(nil, &v) }
 
-// Collected reads the results of a collecting sink from its coordinator's answers: send it Request, and
-// give what it answers to Read, until that says that all is over. One goroutine uses it.
+// Collected reads the results of a collecting sink from its coordinator's answers: send it Request,
+// and give what it answers to Read, until that says that all is over. One goroutine uses it.
 type Collected[T any] struct {
 	typ     *typeinfo.Type[T]
 	next    uint64
@@ -100,8 +100,8 @@ func (c *Collected[T]) Request() ([]byte, error) {
 		MaxBytes: 4 * CollectPageBytes})
 }
 
-// Read returns the results of an answer that the reader does not have yet; over says that they are the
-// last.
+// Read returns the results of an answer that the reader does not have yet; over says that they are
+// the last.
 func (c *Collected[T]) Read(answer []byte) (vs []T, over bool, err error) {
 	a, err := unmarshal(answerType, answer)
 	if err != nil {
@@ -129,7 +129,8 @@ func (c *Collected[T]) page(vs []T, p *collectPage) ([]T, error) {
 	case p.end() <= c.next:
 		return vs, nil
 	case p.First > c.next:
-		return nil, fmt.Errorf("collect: results from %d on came where %d was expected", p.First, c.next)
+		return nil, fmt.Errorf("collect: results from %d on came where %d was expected", p.First,
+			c.next)
 	}
 	had := len(vs)
 	vs, rest, err := c.typ.DecodeAll(p.Data, int(p.Count), vs)

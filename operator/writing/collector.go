@@ -117,7 +117,8 @@ func (c *collectCoordinator) Event(_, _ int, event []byte) error {
 		// It was handed over before the failure.
 		return nil
 	case p.First != c.mu.next:
-		return fmt.Errorf("collect: results from %d on came where %d was expected", p.First, c.mu.next)
+		return fmt.Errorf("collect: results from %d on came where %d was expected", p.First,
+			c.mu.next)
 	default:
 		c.mu.pages = append(c.mu.pages, p)
 		c.mu.next = p.end()
@@ -129,7 +130,8 @@ func (c *collectCoordinator) Event(_, _ int, event []byte) error {
 // the client has some of them, it cannot have each once.
 func (c *collectCoordinator) beginLocked(begin uint64) {
 	if has := max(c.mu.taken, c.mu.given); has > begin {
-		c.mu.lost = fmt.Sprintf("the job has failed and was restarted, and the results from %d on are "+
+		c.mu.lost = fmt.Sprintf("the job has failed and was restarted, and the results from %d "+
+			"on are "+
 			"made again, but %d of them had been fetched; with checkpoints each result comes once",
 			begin, has-begin)
 	}

@@ -44,8 +44,8 @@ func (c *sinkContext) Sequence() uint64 {
 // save brings the state up to date.
 func (c *sinkContext) save() { c.state.Put([]uint64{c.next}) }
 
-// failTask fails the task with an error of a snapshot, which by itself only declines the checkpoint:
-// what was written is in doubt, and no later checkpoint may be built on it.
+// failTask fails the task with an error of a snapshot, which by itself only declines the
+// checkpoint: what was written is in doubt, and no later checkpoint may be built on it.
 func failTask(rt operator.Runtime, err error) error {
 	rt.Mail(func() error { return err })
 	return err

@@ -17,8 +17,8 @@ const (
 	DefaultRollBytes = 128 << 20
 	// DefaultRollInterval is the age at which it is.
 	DefaultRollInterval = 30 * time.Minute
-	// MaxOpenParts bounds the part files that a subtask writes at the same time, one per bucket; the
-	// one that was not written to for the longest time is closed.
+	// MaxOpenParts bounds the part files that a subtask writes at the same time, one per bucket;
+	// the one that was not written to for the longest time is closed.
 	MaxOpenParts = 128
 	// MaxRecordBytes bounds an encoded record.
 	MaxRecordBytes = recordfile.MaxRecordBytes
@@ -32,8 +32,9 @@ const (
 //
 // Parts that are not finished lie in a hidden directory below Path, ".goflink-" and the id of the
 // job. A finished part is called PREFIX-JOB-SUBTASK-NUMBER.SUFFIX, lies in the directory of its
-// bucket, and is never written again or replaced. Part files are closed at each barrier, so the interval
-// of checkpoints bounds their size; without checkpoints they become finished when the input ends.
+// bucket, and is never written again or replaced. Part files are closed at each barrier, so the
+// interval of checkpoints bounds their size; without checkpoints they become finished when the
+// input ends.
 type File[T any] struct {
 	// Files finds the file system of Path, a path or URI of a directory, which is made.
 	Files *filesystem.Registry
@@ -78,7 +79,10 @@ func Text[T any]() FileFormat[T] {
 func Binary[T any](typ *typeinfo.Type[T]) (FileFormat[T], error) {
 	header, err := recordfile.Header(typ)
 	return FileFormat[T]{Header: header, Suffix: ".bin",
-		Append: func(dst []byte, v *T) ([]byte, error) { return recordfile.Append(typ, dst, v) }}, err
+		Append: func(dst []byte, v *T) ([]byte,
+			error) {
+			return recordfile.Append(typ, dst, v)
+		}}, err
 }
 
 // Check says what is wrong with the description.
@@ -126,7 +130,8 @@ type Parts struct {
 	Files []Part
 }
 
-// Part is a part file: the URI under which it is pending, that of the finished file, and its length.
+// Part is a part file: the URI under which it is pending, that of the finished file, and its
+// length.
 type Part struct {
 	Pending, Finished string
 	Bytes             int64

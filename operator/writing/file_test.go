@@ -75,20 +75,22 @@ func lines(t testing.TB, fs *memfs.FS) []string {
 	return all
 }
 
-// TestFileExactlyOnce: R96, R97, R166: whatever fails and whenever, also the machines, also with other
-// parallelisms: a reader of finished files sees nothing of an interval before its checkpoint is
-// complete, and each record once afterwards; nothing is left behind.
+// TestFileExactlyOnce: R96, R97, R166: whatever fails and whenever, also the machines, also with
+// other parallelisms: a reader of finished files sees nothing of an interval before its checkpoint
+// is complete, and each record once afterwards; nothing is left behind.
 func TestFileExactlyOnce(t *testing.T) {
 	testkit.EachSeed(t, testkit.Scaled(100), func(t *testing.T, seed uint64) {
 		rnd := testkit.Source(seed)
 		m := &machine{memfs.New(memfs.Options{})}
 		files, err := filesystem.NewRegistry("mem:///")
 		check(t, err)
-		check(t, files.Register("mem", func(context.Context, string) (filesystem.FileSystem, error) {
+		check(t, files.Register("mem", func(context.Context, string) (filesystem.FileSystem,
+			error) {
 			return m, nil
 		}))
 		f := writing.File[int]{Files: files, Path: "/out", Format: writing.Text[int](),
-			RollBytes: int64(1 + rnd.IntN(50)), RollInterval: time.Duration(1+rnd.IntN(300)) * time.Millisecond}
+			RollBytes:    int64(1 + rnd.IntN(50)),
+			RollInterval: time.Duration(1+rnd.IntN(300)) * time.Millisecond}
 		if rnd.IntN(2) == 0 {
 			f.Buckets = writing.BucketBy(func(v int) string { return fmt.Sprint("b", v%7) })
 		}
@@ -141,7 +143,8 @@ func checkpoint(t testing.TB, h *operatortest.Harness) *operatortest.Checkpoint 
 // TestFileStates: R166, Annex C: in progress, pending, finished; the names of part files.
 func TestFileStates(t *testing.T) {
 	fs, files := memory(t, memfs.Options{})
-	h := fileHarness(t, writing.File[string]{Files: files, Path: "mem:///out", Format: writing.Text[string]()})
+	h := fileHarness(t, writing.File[string]{Files: files, Path: "mem:///out",
+		Format: writing.Text[string]()})
 	h.Run(feed("a", "b")...)
 	if f := finished(fs); len(f) > 0 || len(hidden(fs)) != 1 {
 		t.Errorf("in progress: %q finished, %q hidden", f, hidden(fs))
@@ -158,11 +161,13 @@ func TestFileStates(t *testing.T) {
 	equal(t, "finished", finished(fs), []string{"/out/part-000000000000-0-0"})
 	h.Run(feed("c")...)
 	checkpoint(t, h)
-	equal(t, "finished", finished(fs), []string{"/out/part-000000000000-0-0", "/out/part-000000000000-0-1"})
+	equal(t, "finished", finished(fs), []string{"/out/part-000000000000-0-0",
+		"/out/part-000000000000-0-1"})
 	equal(t, "lines", lines(t, fs), []string{"a", "b", "c"})
 	h.Run(operatortest.End())
 	check(t, h.Close())
-	if _, err := fs.Stat(t.Context(), "/out/.goflink-00000000000000000000000000000000"); err == nil {
+	if _, err := fs.Stat(t.Context(),
+		"/out/.goflink-00000000000000000000000000000000"); err == nil {
 		t.Error("the directory of unfinished parts is left behind")
 	}
 }
@@ -170,7 +175,8 @@ func TestFileStates(t *testing.T) {
 // TestFileWithoutCheckpoints: R166: without checkpoints no file is finished before the end.
 func TestFileWithoutCheckpoints(t *testing.T) {
 	fs, files := memory(t, memfs.Options{})
-	f := writing.File[string]{Files: files, Path: "/out", Format: writing.Text[string](), RollBytes: 1}
+	f := writing.File[string]{Files: files, Path: "/out", Format: writing.Text[string](),
+		RollBytes: 1}
 	h := operatortest.New(t, options(f.Factory(), 1, false))
 	h.Run(feed("a", "b")...)
 	equal(t, "finished", finished(fs), nil)
@@ -198,11 +204,13 @@ func TestFileRolls(t *testing.T) {
 		Prefix: "p"})
 	h.Run(feed("abc", "", "d", "efg")...)
 	checkpoint(t, h)
-	equal(t, "by size", finished(fs), []string{"/size/p-000000000000-0-0.txt", "/size/p-000000000000-0-1.txt"})
+	equal(t, "by size", finished(fs), []string{"/size/p-000000000000-0-0.txt",
+		"/size/p-000000000000-0-1.txt"})
 	equal(t, "lines", lines(t, fs), []string{"abc", "", "d", "efg"})
 
 	fs, files = memory(t, memfs.Options{})
-	h = fileHarness(t, writing.File[string]{Files: files, Path: "/age", Format: writing.Text[string](),
+	h = fileHarness(t, writing.File[string]{Files: files, Path: "/age",
+		Format:       writing.Text[string](),
 		RollInterval: time.Minute})
 	for i := range 5 {
 		h.Run(feed(fmt.Sprint(i))...)
@@ -216,7 +224,8 @@ func TestFileRolls(t *testing.T) {
 	equal(t, "by age", parts, []string{"0123", "4"})
 
 	fs, files = memory(t, memfs.Options{})
-	h = fileHarness(t, writing.File[string]{Files: files, Path: "/many", Format: writing.Text[string](),
+	h = fileHarness(t, writing.File[string]{Files: files, Path: "/many",
+		Format:  writing.Text[string](),
 		Buckets: writing.BucketBy(func(v string) string { return v })})
 	var want []string
 	open, most := 0, 0
@@ -244,7 +253,8 @@ func TestFileRolls(t *testing.T) {
 	equal(t, "lines", lines(t, fs), want)
 }
 
-// TestFileBuckets: records go to the directory of their bucket, which exists only with finished files.
+// TestFileBuckets: records go to the directory of their bucket, which exists only with finished
+// files.
 func TestFileBuckets(t *testing.T) {
 	fs, files := memory(t, memfs.Options{})
 	in := operatortest.Input[string]{}
@@ -254,7 +264,8 @@ func TestFileBuckets(t *testing.T) {
 		return ts.UnixMilli()
 	}
 	berlin := time.FixedZone("UTC+2", 2*3600)
-	h := fileHarness(t, writing.File[string]{Files: files, Path: "/out", Format: writing.Text[string](),
+	h := fileHarness(t, writing.File[string]{Files: files, Path: "/out",
+		Format:  writing.Text[string](),
 		Buckets: writing.BucketByTimestamp[string]("dt=2006-01-02/hr=15", berlin)})
 	h.Run(in.Record("a", at("2024-05-17T21:59:59Z")), in.Record("b", at("2024-05-17T22:00:00Z")),
 		in.Record("c", at("1969-12-31T21:59:59Z")), in.Record("d", at("1969-12-31T22:00:00Z")),
@@ -275,7 +286,8 @@ func TestFileBuckets(t *testing.T) {
 	}
 
 	fs, files = memory(t, memfs.Options{})
-	h = fileHarness(t, writing.File[string]{Files: files, Path: "/out", Format: writing.Text[string](),
+	h = fileHarness(t, writing.File[string]{Files: files, Path: "/out",
+		Format:  writing.Text[string](),
 		Buckets: writing.BucketByTime[string]("15h04.000", time.UTC)})
 	h.Run(feed("a")...)
 	h.Run(operatortest.AdvanceTo(h.Now() + 1))
@@ -287,18 +299,20 @@ func TestFileBuckets(t *testing.T) {
 
 	for _, bad := range []string{"/abs", "a//b", "..", "a/../b", "x/"} {
 		_, files := memory(t, memfs.Options{})
-		h := fileHarness(t, writing.File[string]{Files: files, Path: "/out", Format: writing.Text[string](),
+		h := fileHarness(t, writing.File[string]{Files: files, Path: "/out",
+			Format:  writing.Text[string](),
 			Buckets: writing.BucketBy(func(v string) string { return v })})
 		check(t, h.Do(feed(bad)[0]))
 		expectError(t, h.Flush(), nil, "file sink /out", strconv.Quote(bad), "relative path")
 	}
 }
 
-// TestFullDisk: a full disk fails the task with a clear message and leaves nothing half-made; after it
-// was cleaned up, the job goes on from its checkpoint.
+// TestFullDisk: a full disk fails the task with a clear message and leaves nothing half-made; after
+// it was cleaned up, the job goes on from its checkpoint.
 func TestFullDisk(t *testing.T) {
 	fs, files := memory(t, memfs.Options{})
-	h := fileHarness(t, writing.File[string]{Files: files, Path: "/out", Format: writing.Text[string]()})
+	h := fileHarness(t, writing.File[string]{Files: files, Path: "/out",
+		Format: writing.Text[string]()})
 	h.Run(feed("a")...)
 	c := checkpoint(t, h)
 	fs.SetCapacity(fs.UsedBytes() + 10)
@@ -324,7 +338,8 @@ func TestFullDisk(t *testing.T) {
 func TestFileConflicts(t *testing.T) {
 	prepare := func() (*memfs.FS, *operatortest.Harness, *operatortest.Checkpoint, string) {
 		fs, files := memory(t, memfs.Options{})
-		h := fileHarness(t, writing.File[string]{Files: files, Path: "/out", Format: writing.Text[string]()})
+		h := fileHarness(t, writing.File[string]{Files: files, Path: "/out",
+			Format: writing.Text[string]()})
 		h.Run(feed("a")...)
 		c, err := h.Checkpoint()
 		check(t, err)
@@ -370,8 +385,8 @@ func TestFileConflicts(t *testing.T) {
 	equal(t, "lines", lines(t, fs), []string{"b"})
 }
 
-// TestFileFork: a second job that begins with the savepoint of a first one finishes its parts, too, and
-// touches no others of it.
+// TestFileFork: a second job that begins with the savepoint of a first one finishes its parts, too,
+// and touches no others of it.
 func TestFileFork(t *testing.T) {
 	fs, files := memory(t, memfs.Options{})
 	f := writing.File[string]{Files: files, Path: "/out", Format: writing.Text[string]()}
@@ -441,7 +456,8 @@ func TestBinaryFile(t *testing.T) {
 // TestFileText: records are written in Flink's text form.
 func TestFileText(t *testing.T) {
 	fs, files := memory(t, memfs.Options{})
-	h := fileHarness(t, writing.File[point]{Files: files, Path: "/out", Format: writing.Text[point]()})
+	h := fileHarness(t, writing.File[point]{Files: files, Path: "/out",
+		Format: writing.Text[point]()})
 	h.Run(feed(point{1, 2})...)
 	checkpoint(t, h)
 	equal(t, "lines", lines(t, fs), []string{"point{x=1, y=2}"})

@@ -117,7 +117,8 @@ func (s *fileSink[T]) Write(txn *Parts, b *stream.Batch[T]) error {
 		p.Bytes += int64(size)
 		switch {
 		case size > MaxRecordBytes:
-			err = fmt.Errorf("a record takes %d bytes; at most %d are possible", size, MaxRecordBytes)
+			err = fmt.Errorf("a record takes %d bytes; at most %d are possible", size,
+				MaxRecordBytes)
 		case p.Bytes >= s.f.RollBytes:
 			err = s.roll(txn, p)
 		case len(p.buf) >= partBufferBytes:
@@ -325,10 +326,12 @@ func (s *fileSink[T]) finish(p *Part) error {
 	info, ferr := fs.Stat(ctx, to.Path)
 	switch {
 	case errors.Is(ferr, filesystem.ErrNotExist):
-		return fmt.Errorf("neither it nor the pending file %s exists; somebody has removed or moved "+
+		return fmt.Errorf("neither it nor the pending file %s exists; somebody has removed or "+
+			"moved "+
 			"it: %w", p.Pending, err)
 	case ferr == nil && info.Size != p.Bytes:
-		return fmt.Errorf("it has %d bytes, but %d were written: somebody has changed it", info.Size,
+		return fmt.Errorf("it has %d bytes, but %d were written: somebody has changed it",
+			info.Size,
 			p.Bytes)
 	}
 	return ferr

@@ -12,8 +12,8 @@ import (
 	"goflink/operator"
 )
 
-// TwoPhase returns the factory of an operator that writes by transactions (R98–R102): make makes the
-// sink of one subtask and attempt.
+// TwoPhase returns the factory of an operator that writes by transactions (R98–R102): make makes
+// the sink of one subtask and attempt.
 //
 //	records ─▶ Begin, Write …
 //	barrier ─▶ PreCommit; the transaction is part of the checkpoint
@@ -235,7 +235,8 @@ func (o *twoPhaseOp[T, Txn]) commitFailed(err error) error {
 	p := &o.pending[0]
 	if o.tries >= sink.CommitRetry.Attempts {
 		o.meters.failed.Add(1)
-		return fmt.Errorf("commit of a transaction of checkpoint %d failed %d times; it is tried again "+
+		return fmt.Errorf("commit of a transaction of checkpoint %d failed %d times; it is tried "+
+			"again "+
 			"when the job restarts: %w", p.checkpoint, o.tries, err)
 	}
 	o.meters.retried.Add(1)

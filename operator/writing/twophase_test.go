@@ -100,8 +100,8 @@ func (s *ledgerSink) Open(ctx sink.Context) error {
 }
 
 func (s *ledgerSink) Begin() (string, error) {
-	// As with systems that know transactions by name, the name comes again after a failure: who begins
-	// it anew fences off the old one, which must not have been finished.
+	// As with systems that know transactions by name, the name comes again after a failure: who
+	// begins it anew fences off the old one, which must not have been finished.
 	id := fmt.Sprintf("%d-%d", s.ctx.Subtask(), s.ctx.Sequence())
 	if e := s.l.txns[id]; e != nil && e.status != "aborted" {
 		s.l.t.Errorf("transaction %s is begun again, but is %s", id, e.status)
@@ -284,8 +284,8 @@ func (l *ledger) failing(op string, times int) error {
 	return err
 }
 
-// TestCommitRetries: R100: a commit that fails is repeated without holding up the task, also after the
-// end and at a restore, and fails the task when it does not get better.
+// TestCommitRetries: R100: a commit that fails is repeated without holding up the task, also after
+// the end and at a restore, and fails the task when it does not get better.
 func TestCommitRetries(t *testing.T) {
 	l := newLedger(t)
 	h := operatortest.New(t, options(l.factory(), 1, true))
@@ -413,9 +413,9 @@ func TestFailuresOfTheSink(t *testing.T) {
 	expectError(t, err, cause, "abandon what earlier attempts have left")
 }
 
-// TestExactlyOnce: R96, R100: whatever fails and whenever, also with other parallelisms: a reader of
-// what is committed sees nothing of an interval before its checkpoint is complete, and everything
-// once afterwards.
+// TestExactlyOnce: R96, R100: whatever fails and whenever, also with other parallelisms: a reader
+// of what is committed sees nothing of an interval before its checkpoint is complete, and
+// everything once afterwards.
 func TestExactlyOnce(t *testing.T) {
 	testkit.EachSeed(t, testkit.Scaled(400), func(t *testing.T, seed uint64) {
 		rnd := testkit.Source(seed)
@@ -435,8 +435,8 @@ func TestExactlyOnce(t *testing.T) {
 	})
 }
 
-// exactlyOnce drives a sink of ints with random failures, and compares what is visible with what was
-// written.
+// exactlyOnce drives a sink of ints with random failures, and compares what is visible with what
+// was written.
 type exactlyOnce struct {
 	t       testing.TB
 	rnd     *rand.Rand
@@ -450,7 +450,8 @@ type exactlyOnce struct {
 	// pending are being taken, done is the latest that is complete.
 	pending []taken
 	done    taken
-	// restored is how many records the restored checkpoint holds; promised is how many must be visible.
+	// restored is how many records the restored checkpoint holds; promised is how many must be
+	// visible.
 	restored, promised int
 }
 
@@ -568,13 +569,15 @@ func (r *exactlyOnce) ready() bool {
 	return true
 }
 
-// compare demands that all promised records are visible, once, and none beyond the latest checkpoint.
+// compare demands that all promised records are visible, once, and none beyond the latest
+// checkpoint.
 func (r *exactlyOnce) compare() {
 	r.t.Helper()
 	vs := r.visible()
 	for i, v := range vs {
 		if v >= r.done.next {
-			r.t.Fatalf("record %d is visible, but the latest checkpoint ends before %d", v, r.done.next)
+			r.t.Fatalf("record %d is visible, but the latest checkpoint ends before %d", v,
+				r.done.next)
 		}
 		if i > 0 && vs[i-1] == v {
 			r.t.Fatalf("record %d is visible twice", v)

@@ -9,8 +9,8 @@ import (
 )
 
 // Sink returns the factory of an operator that writes to s. What is written takes effect at least
-// once: after a failure, what came after the last checkpoint is written again (R97: an idempotent sink
-// makes that exactly once).
+// once: after a failure, what came after the last checkpoint is written again (R97: an idempotent
+// sink makes that exactly once).
 func Sink[T any](s sink.Sink[T]) operator.Factory {
 	return operator.FactoryFunc(func() (operator.Operator, error) {
 		return &sinkOp[T]{s: s}, nil

@@ -240,8 +240,8 @@ type Discard struct {
 	Last bool
 }
 
-// RequestDone answers TriggerSavepoint and TriggerCheckpoint. One that is to stop the job is answered
-// once the job has ended, or goes on although the savepoint is complete.
+// RequestDone answers TriggerSavepoint and TriggerCheckpoint. One that is to stop the job is
+// answered once the job has ended, or goes on although the savepoint is complete.
 type RequestDone struct {
 	Request    string
 	Checkpoint uint64 // 0 if none was begun

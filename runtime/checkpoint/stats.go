@@ -247,8 +247,8 @@ func (s *statistics) restored(from *Completed, now time.Time) {
 // Numbers are the statistics that metrics show.
 type Numbers struct {
 	Total, InProgress, Completed, Failed int
-	// Latest is the checkpoint or savepoint completed last; its Vertices are not set. nil if there is
-	// none.
+	// Latest is the checkpoint or savepoint completed last; its Vertices are not set. nil if there
+	// is none.
 	Latest *Stats
 	// Restored is when the job was restored last; zero if it was not.
 	Restored time.Time

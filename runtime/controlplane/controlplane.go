@@ -36,8 +36,8 @@ type TaskExecutor interface {
 	// CoordinatorEvent hands an event of its coordinator to an operator; false means that the
 	// task is not there.
 	CoordinatorEvent(a id.Attempt, op id.Operator, event []byte) bool
-	// SampleBackpressure looks at tasks several times and reports to master how often each was found
-	// waiting for room in its outputs; tasks that are not there are left out (R107).
+	// SampleBackpressure looks at tasks several times and reports to master how often each was
+	// found waiting for room in its outputs; tasks that are not there are left out (R107).
 	SampleBackpressure(r BackpressureRequest, master JobMaster)
 	// FreeSlot takes a slot back from the job; tasks in it are failed.
 	FreeSlot(a id.Allocation, cause error)

@@ -8,8 +8,8 @@ import (
 	"goflink/core/stream"
 )
 
-// TestHoldsBarrier: R106: a producer learns when an aligned barrier has left its queue: because it was
-// taken, overtook, or was dropped with its reader.
+// TestHoldsBarrier: R106: a producer learns when an aligned barrier has left its queue: because it
+// was taken, overtook, or was dropped with its reader.
 func TestHoldsBarrier(t *testing.T) {
 	capture := func(g *Gate) error {
 		if err := g.StartCapture(4, func(int, []byte) error { return nil }); err != nil {
@@ -51,8 +51,8 @@ func TestHoldsBarrier(t *testing.T) {
 	}
 }
 
-// TestStuckBarrier: R106: over the network a barrier waits at the producer as long as there is no credit; it
-// can be made to overtake there, or leaves when the consumer reads.
+// TestStuckBarrier: R106: over the network a barrier waits at the producer as long as there is no
+// credit; it can be made to overtake there, or leaves when the consumer reads.
 func TestStuckBarrier(t *testing.T) {
 	for _, convert := range []bool{false, true} {
 		r := newRig(t, rigOptions{segmentBytes: 256})
@@ -89,7 +89,8 @@ func TestStuckBarrier(t *testing.T) {
 			t.Errorf("not all records, or not in order: %v", got)
 		}
 		if convert && (at >= n || !slices.Equal(saved, records(n-len(saved), len(saved)))) {
-			t.Errorf("the barrier came behind %d of %d records, and the producer saved %v", at, n, saved)
+			t.Errorf("the barrier came behind %d of %d records, and the producer saved %v", at, n,
+				saved)
 		}
 		if !convert && at != n {
 			t.Errorf("the barrier came behind %d of %d records", at, n)

@@ -280,8 +280,8 @@ func (p *Partition) ConvertToUnaligned(checkpoint uint64) (states [][]byte, foun
 	return states, found, nil
 }
 
-// HoldsBarrier reports whether an aligned barrier of a checkpoint is still queued in a channel, or not
-// completely sent: whether ConvertToUnaligned would find it.
+// HoldsBarrier reports whether an aligned barrier of a checkpoint is still queued in a channel, or
+// not completely sent: whether ConvertToUnaligned would find it.
 func (p *Partition) HoldsBarrier(checkpoint uint64) bool {
 	for i := range p.queues {
 		if p.queues[i].holds(checkpoint) {

@@ -29,8 +29,8 @@ type CheckpointOptions struct {
 
 func (o *CheckpointOptions) enabled() bool { return o.Settings.Enabled }
 
-// CheckpointStore does what the coordinator decides. Its methods may take long and are called outside
-// of the actor.
+// CheckpointStore does what the coordinator decides. Its methods may take long and are called
+// outside of the actor.
 type CheckpointStore interface {
 	// Prepare makes the directory of a checkpoint.
 	Prepare(ctx context.Context, p checkpoint.PrepareLocation) (location string, err error)
@@ -154,8 +154,8 @@ func (c *checkpoints) step(e checkpoint.Event) {
 	c.m.metrics.checkpoints(c.c)
 }
 
-// refused deals with an event that the coordinator did not take. What tasks say may be wrong or late,
-// which is no reason to end the job; all else comes from the master itself.
+// refused deals with an event that the coordinator did not take. What tasks say may be wrong or
+// late, which is no reason to end the job; all else comes from the master itself.
 func (c *checkpoints) refused(e checkpoint.Event, err error) {
 	switch e.(type) {
 	case checkpoint.Acknowledged, checkpoint.Declined, checkpoint.WantsCheckpoint:
@@ -186,7 +186,8 @@ func (c *checkpoints) carryOut(e checkpoint.Effect) {
 	case checkpoint.WriteMetadata:
 		c.work("metadata", func(ctx context.Context) checkpoint.Event {
 			path, err := c.o.Store.WriteMetadata(ctx, e)
-			return checkpoint.MetadataWritten{Checkpoint: e.Completed.Checkpoint, Path: path, Err: err}
+			return checkpoint.MetadataWritten{Checkpoint: e.Completed.Checkpoint, Path: path,
+				Err: err}
 		})
 	case checkpoint.NotifyComplete:
 		c.notifyComplete(e)
@@ -263,8 +264,8 @@ func (c *checkpoints) eachTask(as []id.Attempt,
 	}
 }
 
-// snapshotCoordinators takes the states of operator coordinators. They run in this actor, so nothing
-// is sent between this and the barriers.
+// snapshotCoordinators takes the states of operator coordinators. They run in this actor, so
+// nothing is sent between this and the barriers.
 func (c *checkpoints) snapshotCoordinators(e checkpoint.SnapshotCoordinators) {
 	for _, op := range e.Operators {
 		r := checkpoint.CoordinatorSnapshot{Operator: op, Checkpoint: e.Checkpoint}
@@ -325,8 +326,9 @@ func (c *checkpoints) close(end execgraph.JobStatus, done func()) {
 	}
 	c.terminated = done
 	c.step(checkpoint.Stop{End: map[execgraph.JobStatus]checkpoint.JobEnd{
-		execgraph.JobFinished: checkpoint.JobFinished, execgraph.JobCanceled: checkpoint.JobCanceled,
-		execgraph.JobFailed: checkpoint.JobFailed}[end]})
+		execgraph.JobFinished: checkpoint.JobFinished,
+		execgraph.JobCanceled: checkpoint.JobCanceled,
+		execgraph.JobFailed:   checkpoint.JobFailed}[end]})
 }
 
 // restoreTasks assigns the state that new attempts begin with. They are not deployed before.
@@ -410,9 +412,10 @@ func (c *checkpoints) answer(e checkpoint.RequestDone) {
 	}
 }
 
-// ask asks the coordinator for something. done is called once, in the actor or, if the job has ended,
-// at once.
-func (m *Master) ask(event func(request string) checkpoint.Event, done func(path string, err error)) {
+// ask asks the coordinator for something. done is called once, in the actor or, if the job has
+// ended, at once.
+func (m *Master) ask(event func(request string) checkpoint.Event,
+	done func(path string, err error)) {
 	c := m.checkpoints
 	ok := m.actor.Post(func() {
 		switch {
@@ -439,8 +442,8 @@ func (m *Master) TriggerCheckpoint(done func(path string, err error)) {
 	m.ask(func(r string) checkpoint.Event { return checkpoint.TriggerCheckpoint{Request: r} }, done)
 }
 
-// TriggerSavepoint begins a savepoint below target, with which the job goes on, stops or drains by its
-// kind. done is as for TriggerCheckpoint.
+// TriggerSavepoint begins a savepoint below target, with which the job goes on, stops or drains by
+// its kind. done is as for TriggerCheckpoint.
 func (m *Master) TriggerSavepoint(kind stream.SavepointKind, target string,
 	done func(path string, err error)) {
 	m.ask(func(r string) checkpoint.Event {

@@ -53,7 +53,8 @@ func (m *Master) start(tasks []scheduling.Deployment) {
 	}
 }
 
-// notDeployed tells the scheduler that a task could not be started, and the pool if the slot is gone.
+// notDeployed tells the scheduler that a task could not be started, and the pool if the slot is
+// gone.
 func (m *Master) notDeployed(t scheduling.Deployment, err error) {
 	info := failure.InfoOf(fmt.Errorf("deployment: %w", err))
 	m.actor.Post(func() {

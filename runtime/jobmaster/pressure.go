@@ -31,8 +31,8 @@ type SubtaskBackpressure struct {
 	Level metric.Level
 }
 
-// pressure measures backpressure by sampling, when somebody asks for it. A measurement is kept for a
-// while. It belongs to the master's actor.
+// pressure measures backpressure by sampling, when somebody asks for it. A measurement is kept for
+// a while. It belongs to the master's actor.
 type pressure struct {
 	m       *Master
 	samples int
@@ -196,16 +196,16 @@ func (m *Master) BackpressureSampled(w id.Worker, s controlplane.BackpressureSam
 	m.actor.Post(func() { m.pressure.sampled(w, s) })
 }
 
-// Backpressure measures the backpressure of a vertex. done is called once, by any goroutine, and must
-// not block.
+// Backpressure measures the backpressure of a vertex. done is called once, by any goroutine, and
+// must not block.
 func (m *Master) Backpressure(vertex int, done func(Backpressure, error)) {
 	if !m.actor.Post(func() { m.pressure.ask(vertex, done) }) {
 		done(Backpressure{}, m.endedErr())
 	}
 }
 
-// Backpressure measures the backpressure of a vertex, or returns a measurement that is not older than
-// web.backpressure.refresh-interval. It takes as long as the samples.
+// Backpressure measures the backpressure of a vertex, or returns a measurement that is not older
+// than web.backpressure.refresh-interval. It takes as long as the samples.
 func (c Client) Backpressure(ctx context.Context, vertex int) (Backpressure, error) {
 	return await(ctx, func(done func(Backpressure, error)) { c.m.Backpressure(vertex, done) })
 }

@@ -26,8 +26,8 @@ import (
 // turnsMax bounds the turns of the simulation that one command may take.
 const turnsMax = 100_000
 
-// rig is one JobMaster on a simulated host. Its log is what the master traces and what it says to its
-// TaskManagers, to the ResourceManager and to its storage.
+// rig is one JobMaster on a simulated host. Its log is what the master traces and what it says to
+// its TaskManagers, to the ResourceManager and to its storage.
 type rig struct {
 	t       testing.TB
 	w       *sim.World
@@ -57,7 +57,8 @@ func (r *rig) flush() string {
 }
 
 func newRig(t testing.TB, seed uint64) *rig {
-	return &rig{t: t, w: sim.New(seed), workers: map[string]*worker{}, metrics: metric.NewRegistry(),
+	return &rig{t: t, w: sim.New(seed), workers: map[string]*worker{},
+		metrics:      metric.NewRegistry(),
 		coordinators: map[string]*coordinator{}}
 }
 
@@ -92,7 +93,8 @@ func (r *rig) start(text, restore string, settings map[string]string) error {
 	return r.w.Settle(turnsMax)
 }
 
-// addNode gives a vertex its operator. Vertices whose names begin with a capital have a coordinator.
+// addNode gives a vertex its operator. Vertices whose names begin with a capital have a
+// coordinator.
 func (r *rig) addNode(job *graph.JobGraph, i int, code *graph.Code) {
 	v := &job.Vertices[i]
 	n := graph.Node{Stream: i, Operator: id.OperatorFromUID(v.Name), UID: v.Name, Name: v.Name,
@@ -162,8 +164,8 @@ func (r *rig) tasks() (ts []jobmaster.Task, err error) {
 	return inWorld(r, func() ([]jobmaster.Task, error) { return r.m.Client().Tasks(r.t.Context()) })
 }
 
-// inWorld calls a method that waits for the master, from a goroutine of its own. The world runs when
-// that waits, so that nothing runs at once. The caller is in a bubble of synctest.
+// inWorld calls a method that waits for the master, from a goroutine of its own. The world runs
+// when that waits, so that nothing runs at once. The caller is in a bubble of synctest.
 func inWorld[T any](r *rig, f func() (T, error)) (v T, err error) {
 	done := make(chan struct{})
 	go func() {
@@ -201,7 +203,8 @@ func (w *worker) Submit(d *controlplane.TaskDeployment, _ controlplane.JobMaster
 	for _, in := range d.Inputs {
 		var from []string
 		for i, p := range in.Producers {
-			from = append(from, fmt.Sprintf("%s@%s[%d]", w.r.taskName(p.Partition.Producer), p.Worker,
+			from = append(from, fmt.Sprintf("%s@%s[%d]", w.r.taskName(p.Partition.Producer),
+				p.Worker,
 				in.ChannelOf(i)))
 		}
 		text += " from " + strings.Join(from, " ")
@@ -273,7 +276,8 @@ func (s *store) WriteMetadata(_ context.Context, w checkpoint.WriteMetadata) (st
 	if s.broken {
 		return "", errors.New("the disk is full")
 	}
-	path := fmt.Sprintf("mem:///%s-%d", map[bool]string{true: "chk", false: "sp"}[w.Completed.Kind ==
+	path := fmt.Sprintf("mem:///%s-%d", map[bool]string{true: "chk",
+		false: "sp"}[w.Completed.Kind ==
 		stream.NoSavepoint], w.Completed.Checkpoint)
 	s.r.log("  storage: %s written", path)
 	if s.saved == nil {

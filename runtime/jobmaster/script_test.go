@@ -19,9 +19,9 @@ import (
 	"goflink/runtime/jobmaster"
 )
 
-// TestMaster runs the scenarios in testdata: each is a job, what reaches its master, and what the master
-// does: the ordered log of events (R139). They hold whatever the order of what runs at once, so each is
-// run with several seeds. The commands are
+// TestMaster runs the scenarios in testdata: each is a job, what reaches its master, and what the
+// master does: the ordered log of events (R139). They hold whatever the order of what runs at once,
+// so each is run with several seeds. The commands are
 //
 //	job [restore=PATH] [KEY=VALUE …]
 //	    GRAPH      as in package graphtest; a vertex with a capital has a coordinator
@@ -71,7 +71,8 @@ func (r *rig) command(d *datadriven.TestData) error {
 	case "tasks":
 		ts, err := r.tasks()
 		for _, t := range ts {
-			r.log("%s#%d %s@%s, %d before: %q", t.Name, t.Attempt.Number, t.State, t.Worker, t.Prior,
+			r.log("%s#%d %s@%s, %d before: %q", t.Name, t.Attempt.Number, t.State, t.Worker,
+				t.Prior,
 				t.Causes)
 		}
 		return err
@@ -135,7 +136,11 @@ var actions = map[string]func(r *rig, args []string) error{
 		}
 		return nil
 	},
-	"running": each(func(r *rig, a id.Attempt, _ []string) error { r.m.TaskRunning(a); return nil }),
+	"running": each(func(r *rig, a id.Attempt,
+		_ []string) error {
+		r.m.TaskRunning(a)
+		return nil
+	}),
 	"finished": each(func(r *rig, a id.Attempt, _ []string) error {
 		r.m.TaskEnded(a, controlplane.TaskEnd{})
 		return nil
@@ -169,7 +174,10 @@ var actions = map[string]func(r *rig, args []string) error{
 		r.m.DeclineCheckpoint(a, n, cause, failure.InfoOf(errors.New(args[1])))
 		return err
 	}),
-	"wants": each(func(r *rig, a id.Attempt, _ []string) error { r.m.WantsCheckpoint(a); return nil }),
+	"wants": each(func(r *rig, a id.Attempt, _ []string) error {
+		r.m.WantsCheckpoint(a)
+		return nil
+	}),
 	// event TASK TEXT
 	"event": one(func(r *rig, a id.Attempt, args []string) error {
 		v, _, _ := strings.Cut(r.taskName(a), "/")
@@ -226,8 +234,12 @@ var actions = map[string]func(r *rig, args []string) error{
 		r.m.BackpressureSampled(id.Worker(args[0]), s)
 		return nil
 	},
-	"cancel":  func(r *rig, _ []string) error { return r.m.Client().Cancel(r.t.Context()) },
-	"suspend": func(r *rig, _ []string) error { r.m.Suspend(errors.New("no longer the leader")); return nil },
+	"cancel": func(r *rig, _ []string) error { return r.m.Client().Cancel(r.t.Context()) },
+	"suspend": func(r *rig, _ []string) error {
+		r.m.Suspend(errors.New("no longer the " +
+			"leader"))
+		return nil
+	},
 	"pass": func(r *rig, args []string) error {
 		d, err := time.ParseDuration(args[0])
 		if err != nil {
@@ -235,7 +247,10 @@ var actions = map[string]func(r *rig, args []string) error{
 		}
 		return r.w.Pass(d, turnsMax)
 	},
-	"storage": func(r *rig, args []string) error { r.store.broken = args[0] == "broken"; return nil },
+	"storage": func(r *rig, args []string) error {
+		r.store.broken = args[0] == "broken"
+		return nil
+	},
 	// logged TEXT: whether the text was logged
 	"logged": func(r *rig, args []string) error {
 		r.log("logged: %t", strings.Contains(r.logged.String(), strings.Join(args, " ")))

@@ -12,8 +12,8 @@ import (
 	"goflink/core/statebackend/backendtest"
 )
 
-// TestForeignKey: a key that belongs to another instance is found at the snapshot: it would be lost,
-// or there twice, at the next restore.
+// TestForeignKey: a key that belongs to another instance is found at the snapshot: it would be
+// lost, or there twice, at the next restore.
 func TestForeignKey(t *testing.T) {
 	storage := &backendtest.Storage{}
 	own := keygroup.RangeOf(128, 2, 0)

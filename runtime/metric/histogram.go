@@ -13,12 +13,14 @@ type Histogram struct {
 	next   int
 }
 
-// quantiles are those that a histogram shows, under the names that Flink's REST interface gives them.
+// quantiles are those that a histogram shows, under the names that Flink's REST interface gives
+// them.
 var quantiles = map[string]float64{"median": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p98": 0.98,
 	"p99": 0.99, "p999": 0.999}
 
 // Histogram registers a histogram of the latest size values; its numbers have the names name_min,
-// name_max, name_mean, name_median and name_p75 to name_p999. They are 0 as long as there is no value.
+// name_max, name_mean, name_median and name_p75 to name_p999. They are 0 as long as there is no
+// value.
 func (g *Group) Histogram(name string, size int) *Histogram {
 	h := &Histogram{values: make([]float64, 0, max(1, size))}
 	over := func(suffix string, f func(sorted []float64) float64) {

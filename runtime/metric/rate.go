@@ -12,9 +12,9 @@ const (
 	rateInterval = 5 * time.Second
 )
 
-// Rate is how fast a total grows: per second, over the last minute or, if it was not read for longer,
-// since it was read last. It is safe for concurrent use and has no goroutine: reading takes the
-// samples.
+// Rate is how fast a total grows: per second, over the last minute or, if it was not read for
+// longer, since it was read last. It is safe for concurrent use and has no goroutine: reading takes
+// the samples.
 type Rate struct {
 	now   func() time.Time
 	total func() float64

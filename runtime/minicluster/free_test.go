@@ -16,8 +16,8 @@ import (
 // checkpoints are taken.
 const freeRecords = 12_000
 
-// TestFreeJobs: R5, R7, R79, R80, R90–R92, R94, R95, R99, R106: the random jobs of TestSimJobs, with
-// goroutines and the clock of the machine. Their seeds draw the same cases, not the same runs.
+// TestFreeJobs: R5, R7, R79, R80, R90–R92, R94, R95, R99, R106: the random jobs of TestSimJobs,
+// with goroutines and the clock of the machine. Their seeds draw the same cases, not the same runs.
 func TestFreeJobs(t *testing.T) {
 	testkit.EachSeed(t, 10, func(t *testing.T, seed uint64) { freeJobs(t, seed, false) })
 }
@@ -54,8 +54,8 @@ const (
 	freeLimit = time.Minute
 	// pulseTime is the time between two beats if nothing happens.
 	pulseTime = 5 * time.Millisecond
-	// recordsPerBeat are the touched records that make a beat, turnsPerBeat the turns of a simulated
-	// world that count as much.
+	// recordsPerBeat are the touched records that make a beat, turnsPerBeat the turns of a
+	// simulated world that count as much.
 	recordsPerBeat = 64
 	turnsPerBeat   = 8
 )

@@ -117,8 +117,8 @@ func few(env *datastream.Environment, group string, seen *int) {
 		SlotSharingGroup(group).ForEach(func(int64) { *seen++ })
 }
 
-// TestLifeOfAJob: R130, R131, R139, R152: what is reported of a job, in its order: the states of the job, of
-// its slots and of each task.
+// TestLifeOfAJob: R130, R131, R139, R152: what is reported of a job, in its order: the states of
+// the job, of its slots and of each task.
 func TestLifeOfAJob(t *testing.T) {
 	x := newWorld(t, 1, 1)
 	seen := 0
@@ -186,8 +186,8 @@ func (p *place) Batch(b *stream.Batch[int64]) error {
 	return nil
 }
 
-// TestSubtasks: R20, R21: an operator of parallelism 2 runs as exactly the subtasks 0 and 1, each with an
-// operator of its own; a one-to-one edge keeps partitions and their order.
+// TestSubtasks: R20, R21: an operator of parallelism 2 runs as exactly the subtasks 0 and 1, each
+// with an operator of its own; a one-to-one edge keeps partitions and their order.
 func TestSubtasks(t *testing.T) {
 	x := newWorld(t, 2, 1)
 	notes := map[int][]int64{}
@@ -232,7 +232,8 @@ func TestJobWaitsForWorkers(t *testing.T) {
 	}
 }
 
-// TestJobWaitsForSlots: R134, R154: when all slots are taken, the next job waits until another ends.
+// TestJobWaitsForSlots: R134, R154: when all slots are taken, the next job waits until another
+// ends.
 func TestJobWaitsForSlots(t *testing.T) {
 	x := newWorld(t, 2, 3)
 	var first, second int
@@ -258,8 +259,8 @@ func TestJobWaitsForSlots(t *testing.T) {
 	}
 }
 
-// TestPipelinesWaitAlone: R149: of two unconnected pipelines and one slot, one runs while the other waits.
-// R148: all at once, neither does, and the job fails when the slots have not come in time.
+// TestPipelinesWaitAlone: R149: of two unconnected pipelines and one slot, one runs while the other
+// waits. R148: all at once, neither does, and the job fails when the slots have not come in time.
 func TestPipelinesWaitAlone(t *testing.T) {
 	program := func(one, two *int) func(env *datastream.Environment) {
 		return func(env *datastream.Environment) { few(env, "one", one); few(env, "two", two) }
@@ -281,8 +282,8 @@ func TestPipelinesWaitAlone(t *testing.T) {
 	}
 }
 
-// TestRestartStrategies: R84: a function that always fails is started once, and as often again as the
-// strategy allows.
+// TestRestartStrategies: R84: a function that always fails is started once, and as often again as
+// the strategy allows.
 func TestRestartStrategies(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -342,9 +343,9 @@ func (x *world) overview(m *jobmaster.Master) checkpoint.Overview {
 	return o
 }
 
-// TestCheckpointsUnderBackpressure: R105, R106: behind a slow sink an aligned checkpoint takes as long as the
-// records that are queued; an unaligned one, or one that turns unaligned in time, does not wait for them and
-// holds them instead.
+// TestCheckpointsUnderBackpressure: R105, R106: behind a slow sink an aligned checkpoint takes as
+// long as the records that are queued; an unaligned one, or one that turns unaligned in time, does
+// not wait for them and holds them instead.
 func TestCheckpointsUnderBackpressure(t *testing.T) {
 	type outcome struct {
 		duration time.Duration
@@ -352,7 +353,8 @@ func TestCheckpointsUnderBackpressure(t *testing.T) {
 	}
 	measure := func(settings ...string) outcome {
 		x := newWorld(t, 1, 1, append(settings, "execution.checkpointing.interval", "100 s",
-			"execution.checkpointing.dir", "mem:///cp", "taskmanager.memory.segment-size", "4 kb")...)
+			"execution.checkpointing.dir", "mem:///cp", "taskmanager.memory.segment-size",
+			"4 kb")...)
 		m := slowJob(x, reading.Endless)
 		x.pass(300 * time.Second)
 		o := x.overview(m)
@@ -378,8 +380,8 @@ func TestCheckpointsUnderBackpressure(t *testing.T) {
 	}
 }
 
-// TestSlowSink: R104, R107, R108: the source falls to the rate of the sink and is graded HIGH, the sink OK;
-// nothing is lost.
+// TestSlowSink: R104, R107, R108: the source falls to the rate of the sink and is graded HIGH, the
+// sink OK; nothing is lost.
 func TestSlowSink(t *testing.T) {
 	x := newWorld(t, 1, 1, "taskmanager.memory.segment-size", "4 kb")
 	m := slowJob(x, 30_000)
@@ -395,7 +397,8 @@ func TestSlowSink(t *testing.T) {
 	if got := strings.Join(levels, ", "); got != "0 high <nil>, 1 high <nil>, 2 ok <nil>" {
 		t.Errorf("levels: %s", got)
 	}
-	// The source takes in nothing, and what it has put out before its buffers were full counts, too.
+	// The source takes in nothing, and what it has put out before its buffers were full counts,
+	// too.
 	lowest, usage := 1e9, 0.0
 	for _, v := range x.c.Metrics().Values("taskmanager-1.") {
 		if strings.HasSuffix(v.Name, ".numRecordsInPerSecond") && v.Value > 0 {
@@ -406,7 +409,8 @@ func TestSlowSink(t *testing.T) {
 		}
 	}
 	if lowest < 90 || lowest > 110 || usage < 0.7 {
-		t.Errorf("the slowest task takes %.0f records a second; outputs are used to %.2f", lowest, usage)
+		t.Errorf("the slowest task takes %.0f records a second; outputs are used to %.2f", lowest,
+			usage)
 	}
 	began := x.w.Now()
 	if _, err := x.run(m); err != nil {
@@ -421,9 +425,9 @@ func TestSlowSink(t *testing.T) {
 	}
 }
 
-// TestCheckpointOverTheNetwork: R106: the same between processes, where barriers wait for credit at their
-// producers: a checkpoint that turns unaligned in time is complete long before the records that are queued
-// have been processed, and a job that is restored from it has all of them.
+// TestCheckpointOverTheNetwork: R106: the same between processes, where barriers wait for credit at
+// their producers: a checkpoint that turns unaligned in time is complete long before the records
+// that are queued have been processed, and a job that is restored from it has all of them.
 func TestCheckpointOverTheNetwork(t *testing.T) {
 	fs := memfs.New(memfs.Options{})
 	files, err := filesystem.NewRegistry("mem:///")
@@ -461,7 +465,8 @@ func TestCheckpointOverTheNetwork(t *testing.T) {
 	seen := map[int64]int{}
 	submit := func(path string) *jobmaster.Master {
 		s := &submitted{}
-		env := datastream.New(t.Context(), datastream.Options{Executor: s, Config: conf, Files: files})
+		env := datastream.New(t.Context(), datastream.Options{Executor: s, Config: conf,
+			Files: files})
 		env.SetParallelism(2)
 		datastream.Generate(env, records, 0, func(n int64) int64 { return n }).Rebalance().
 			ForEach(func(n int64) {
@@ -530,7 +535,8 @@ func TestCheckpointOverTheNetwork(t *testing.T) {
 }
 
 // await waits until the overview of a job's checkpoints is as it should be.
-func await(t *testing.T, m *jobmaster.Master, ok func(checkpoint.Overview) bool) checkpoint.Overview {
+func await(t *testing.T, m *jobmaster.Master,
+	ok func(checkpoint.Overview) bool) checkpoint.Overview {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()

@@ -79,7 +79,8 @@ func New(o Options) (*Cluster, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.Slots < 1 || o.TaskManagers < 0 {
-		return nil, fmt.Errorf("a MiniCluster of %d TaskManagers with %d slots", o.TaskManagers, o.Slots)
+		return nil, fmt.Errorf("a MiniCluster of %d TaskManagers with %d slots", o.TaskManagers,
+			o.Slots)
 	}
 	mem, err := memory.TaskManager(o.Config)
 	if err != nil {

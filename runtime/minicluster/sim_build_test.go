@@ -25,8 +25,8 @@ type builder struct {
 	*plan
 	layout layout
 	env    *datastream.Environment
-	// touch is called with the number of a node for each record that its function gets: it may panic
-	// or take time.
+	// touch is called with the number of a node for each record that its function gets: it may
+	// panic or take time.
 	touch func(node int)
 	store *store
 	// leg tells the transactions of several submissions apart.

@@ -13,8 +13,8 @@ import (
 	"goflink/runtime/checkpoint"
 )
 
-// TestSimJobs: R5, R7, R79, R80, R84, R85, R87, R90–R92, R94, R95, R99, R100, R106: random jobs with
-// random faults write what they should, each record once. A seed draws
+// TestSimJobs: R5, R7, R79, R80, R84, R85, R87, R90–R92, R94, R95, R99, R100, R106: random jobs
+// with random faults write what they should, each record once. A seed draws
 //
 //   - a graph (randomPlan): one or two sources, with and without a coordinator, and up to seven
 //     operators behind any of the nodes, stateless, keyed with all kinds of state and timers,
@@ -31,7 +31,10 @@ import (
 //     parallelism, each of three classes of nodes from 1 to 4, or all from 1 to 3 to 2. Or a drain,
 //     after which the sinks have what follows from what the sources have read.
 func TestSimJobs(t *testing.T) {
-	testkit.EachSeed(t, 100, func(t *testing.T, seed uint64) { newSimCase(t, seed, true).runJobs() })
+	testkit.EachSeed(t, 100, func(t *testing.T,
+		seed uint64) {
+		newSimCase(t, seed, true).runJobs()
+	})
 }
 
 // TestSimCalm: without faults the same holds, and no file is left behind that nobody can ask for.
@@ -60,7 +63,8 @@ func TestSimReplay(t *testing.T) {
 			}
 		}
 		if a, b := first.world, second.world; a.Hash() != b.Hash() || a.Steps() != b.Steps() {
-			t.Errorf("the same events, but %d and %d turns in different orders", a.Steps(), b.Steps())
+			t.Errorf("the same events, but %d and %d turns in different orders", a.Steps(),
+				b.Steps())
 		}
 	})
 }
@@ -236,8 +240,8 @@ func (c *jobCase) leave(s *submission) (restore string, ended, ok bool) {
 	c.t.Helper()
 	way := c.rnd.IntN(4)
 	if way%2 == 1 && c.mode == savepointsOnly {
-		// What was committed at the end of a sink cannot be taken back, and may be of an attempt that
-		// read more.
+		// What was committed at the end of a sink cannot be taken back, and may be of an attempt
+		// that read more.
 		way = 2
 	}
 	switch way {
@@ -359,6 +363,7 @@ func (c *jobCase) check(sources map[int][]rec, format string, args ...any) {
 // fail fails the test with all that is known.
 func (c *jobCase) fail(format string, args ...any) {
 	c.t.Helper()
-	c.t.Fatalf("%s\nmode: %v, layout %v, plan\n%s%s", fmt.Sprintf(format, args...), c.mode, c.layout,
+	c.t.Fatalf("%s\nmode: %v, layout %v, plan\n%s%s", fmt.Sprintf(format, args...), c.mode,
+		c.layout,
 		c.plan, c.log.Tail(tailLines))
 }

@@ -80,7 +80,8 @@ type node struct {
 	width int64
 	// records is the length of a source.
 	records int64
-	// timed says that Time is the timestamp of what the node emits; even, that it is an even number.
+	// timed says that Time is the timestamp of what the node emits; even, that it is an even
+	// number.
 	timed, even bool
 }
 
@@ -140,8 +141,8 @@ func (p *plan) add(rnd *rand.Rand, n node) int {
 	n.class = rnd.IntN(numClasses)
 	n.chain = []graph.Chaining{graph.ChainAlways, graph.ChainAlways, graph.ChainHead,
 		graph.ChainNever}[rnd.IntN(4)]
-	// Odd: no session ends where another begins, for times are even there. If that were so, it would
-	// depend on the watermark whether they are one.
+	// Odd: no session ends where another begins, for times are even there. If that were so, it
+	// would depend on the watermark whether they are one.
 	n.width = 21 + 2*rnd.Int64N(100)
 	switch {
 	case n.kind <= opTicker:
@@ -223,7 +224,8 @@ func (p *plan) longest() (n int64) {
 func (p *plan) String() string {
 	var b strings.Builder
 	for i, n := range p.nodes {
-		fmt.Fprintf(&b, "%d %s%v part %s class %d chain %d", i, n.kind, n.in, n.part, n.class, n.chain)
+		fmt.Fprintf(&b, "%d %s%v part %s class %d chain %d", i, n.kind, n.in, n.part, n.class,
+			n.chain)
 		if n.records > 0 {
 			fmt.Fprintf(&b, " records %d", n.records)
 		}

@@ -56,8 +56,8 @@ type machine interface {
 	// touched is called by the functions of jobs for each record, poke when something has happened.
 	touched()
 	poke()
-	// run runs the machine until done holds, which it does once over is closed. It calls done again and
-	// again, in the goroutine of the caller: how often is the machine's measure of time.
+	// run runs the machine until done holds, which it does once over is closed. It calls done again
+	// and again, in the goroutine of the caller: how often is the machine's measure of time.
 	run(over <-chan struct{}, done func() bool) error
 	// beats converts turns of the simulated world to calls of done.
 	beats(turns int) int
@@ -83,8 +83,8 @@ type rig struct {
 	// slow is a node that takes a while for each record.
 	slow     int
 	slowness time.Duration
-	// storms are the times of trouble with storage that are still to come; storm counts the beats of
-	// the one at hand.
+	// storms are the times of trouble with storage that are still to come; storm counts the beats
+	// of the one at hand.
 	storms, storm int
 	// started says that the latest job has begun to run.
 	started atomic.Bool
@@ -122,7 +122,8 @@ func (r *rig) set(key, value string) { r.conf.Set(key, value, "test") }
 // start makes the cluster.
 func (r *rig) start(workers, slots int) {
 	var err error
-	r.c, err = minicluster.New(minicluster.Options{Host: r.host(), TaskManagers: workers, Slots: slots,
+	r.c, err = minicluster.New(minicluster.Options{Host: r.host(), TaskManagers: workers,
+		Slots:  slots,
 		Config: r.conf, Files: r.files, Epoch: 1,
 		Trace: func(_ id.Job, e string) {
 			r.note(e)
@@ -236,7 +237,8 @@ type submission struct {
 }
 
 // submit builds a program and submits it as the n-th job of the rig.
-func (r *rig) submit(n int, restore string, program func(env *datastream.Environment) error) *submission {
+func (r *rig) submit(n int, restore string,
+	program func(env *datastream.Environment) error) *submission {
 	r.t.Helper()
 	j, code := compile(r.t, r.conf, r.files, func(env *datastream.Environment) {
 		if err := program(env); err != nil {
@@ -366,7 +368,9 @@ type collector struct {
 
 var errTaken = errors.New("taken")
 
-func (c *collector) Submit(_ context.Context, j *graph.JobGraph, code *graph.Code) (job.Client, error) {
+func (c *collector) Submit(_ context.Context, j *graph.JobGraph, code *graph.Code) (
+	job.Client, error,
+) {
 	c.job, c.code = j, code
 	return nil, errTaken
 }

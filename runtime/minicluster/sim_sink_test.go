@@ -204,8 +204,8 @@ func (o *storing) CheckpointComplete(checkpoint uint64) error {
 func (o *storing) CheckpointAborted(uint64) error { return nil }
 func (o *storing) NeedsFinalCheckpoint() bool     { return o.open != "" || len(o.pending) > 0 }
 
-// Finish commits everything if no checkpoint does: what was open counts as of one that is later than
-// any.
+// Finish commits everything if no checkpoint does: what was open counts as of one that is later
+// than any.
 func (o *storing) Finish() error {
 	if !o.atEnd {
 		return nil

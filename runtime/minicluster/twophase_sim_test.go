@@ -38,7 +38,9 @@ type submitted struct {
 
 var errSubmitted = errors.New("submitted")
 
-func (s *submitted) Submit(_ context.Context, j *graph.JobGraph, code *graph.Code) (job.Client, error) {
+func (s *submitted) Submit(_ context.Context, j *graph.JobGraph, code *graph.Code) (
+	job.Client, error,
+) {
 	s.job, s.code = j, code
 	return nil, errSubmitted
 }
@@ -140,7 +142,8 @@ func (x *fileJob) run(parallelism int, program func(env *datastream.Environment)
 	*minicluster.Cluster, *graph.JobGraph) {
 	x.t.Helper()
 	s := &submitted{}
-	env := datastream.New(x.t.Context(), datastream.Options{Executor: s, Config: x.conf, Files: x.files})
+	env := datastream.New(x.t.Context(), datastream.Options{Executor: s, Config: x.conf,
+		Files: x.files})
 	env.SetParallelism(parallelism)
 	program(env)
 	if _, err := env.Execute("simulated"); !errors.Is(err, errSubmitted) {
@@ -226,14 +229,15 @@ func (x *fileJob) finished() []int64 {
 	return all
 }
 
-// look demands that a reader sees nothing of an interval whose checkpoint is not complete, and nothing
-// twice.
+// look demands that a reader sees nothing of an interval whose checkpoint is not complete, and
+// nothing twice.
 func (x *fileJob) look() {
 	x.t.Helper()
 	all := x.finished()
 	for i, v := range all {
 		if cp := x.intervals[v]; cp == 0 || cp > x.complete {
-			x.t.Fatalf("%d is visible, of checkpoint %d, but only those up to %d are complete:\n%s", v, cp,
+			x.t.Fatalf("%d is visible, of checkpoint %d, but only those up to %d are complete:\n%s",
+				v, cp,
 				x.complete, x.tail())
 		}
 		if i > 0 && all[i-1] == v {
@@ -242,9 +246,9 @@ func (x *fileJob) look() {
 	}
 }
 
-// TestSimFiles: R96, R97, R100, R166: whatever fails and whenever (functions, workers, the disk of the
-// sink, which is full at times), readers of finished files see each record once, and nothing of an
-// interval before its checkpoint is complete.
+// TestSimFiles: R96, R97, R100, R166: whatever fails and whenever (functions, workers, the disk of
+// the sink, which is full at times), readers of finished files see each record once, and nothing of
+// an interval before its checkpoint is complete.
 func TestSimFiles(t *testing.T) {
 	testkit.EachSeed(t, 100, func(t *testing.T, seed uint64) {
 		x := newFileJob(t, seed)
@@ -254,8 +258,9 @@ func TestSimFiles(t *testing.T) {
 			numbers := datastream.Generate(env, x.n, 0, func(n int64) int64 { return n })
 			shaken := numbers.Rebalance().Filter(func(int64) bool { return true }).DisableChaining()
 			seen := datastream.RichMap(shaken.Rebalance(), func() *watch { return &watch{x: x} })
-			datastream.WriteText(seen, "/out", datastream.Rolling[int64](roll, 0), datastream.InBuckets(
-				writing.BucketBy(func(v int64) string { return fmt.Sprint("b=", v%buckets) })))
+			datastream.WriteText(seen, "/out", datastream.Rolling[int64](roll, 0),
+				datastream.InBuckets(
+					writing.BucketBy(func(v int64) string { return fmt.Sprint("b=", v%buckets) })))
 		})
 		all := x.finished()
 		for i, v := range all {
@@ -282,8 +287,8 @@ func (x *fileJob) add(c *minicluster.Cluster) {
 	}
 }
 
-// TestSimCollect: R96: what a client fetches of a job with failures is each record once, in the order
-// of the sink.
+// TestSimCollect: R96: what a client fetches of a job with failures is each record once, in the
+// order of the sink.
 func TestSimCollect(t *testing.T) {
 	testkit.EachSeed(t, 30, func(t *testing.T, seed uint64) {
 		x := newFileJob(t, seed)
@@ -314,8 +319,8 @@ func (x *fileJob) collect(values []int64) (got []int64) {
 	return got
 }
 
-// TestStopCommits: R100: a job that is stopped with a savepoint has committed what the savepoint holds,
-// although nothing comes after it.
+// TestStopCommits: R100: a job that is stopped with a savepoint has committed what the savepoint
+// holds, although nothing comes after it.
 func TestStopCommits(t *testing.T) {
 	for range 10 {
 		testStopCommits(t)
@@ -347,7 +352,8 @@ func testStopCommits(t *testing.T) {
 	if _, err := env.Execute("to be stopped"); !errors.Is(err, errSubmitted) {
 		t.Fatal(err)
 	}
-	c, err := minicluster.New(minicluster.Options{TaskManagers: 1, Slots: 1, Config: conf, Files: files,
+	c, err := minicluster.New(minicluster.Options{TaskManagers: 1, Slots: 1, Config: conf,
+		Files: files,
 		Epoch: 1})
 	if err != nil {
 		t.Fatal(err)

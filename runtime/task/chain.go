@@ -35,7 +35,8 @@ type node struct {
 // also with an error, so that it can be closed.
 func buildChain(t *Task) (*chain, error) {
 	v := t.o.Vertex
-	c := &chain{nodes: make([]*node, len(v.Nodes)), routers: make([]operator.Router, len(v.Results))}
+	c := &chain{nodes: make([]*node, len(v.Nodes)),
+		routers: make([]operator.Router, len(v.Results))}
 	for i := range v.Results {
 		if err := c.buildRouter(t, i); err != nil {
 			return c, err

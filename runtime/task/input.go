@@ -289,8 +289,8 @@ type ending struct {
 // cut makes it the end of a task that was stopped: none of its operators is finished any more.
 func (e *ending) cut(operators int) { e.drained, e.next = false, operators }
 
-// goOnFinishing finishes the operators as far as they have no work under way. A task whose part of a
-// savepoint that stops the job was taken before it had finished waits: what it would still do is
+// goOnFinishing finishes the operators as far as they have no work under way. A task whose part of
+// a savepoint that stops the job was taken before it had finished waits: what it would still do is
 // done again by the job that goes on from there.
 func (t *Task) goOnFinishing() (err error) {
 	e := t.ending

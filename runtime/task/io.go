@@ -60,8 +60,8 @@ func (c *IO) timesLocked(now time.Time) (idle, backpressured time.Duration) {
 	return idle, backpressured
 }
 
-// Times is how long the task has existed, and how long of it, up to now, it has waited for input and
-// for room in its outputs. It does not count what Put has blocked within a step (see
+// Times is how long the task has existed, and how long of it, up to now, it has waited for input
+// and for room in its outputs. It does not count what Put has blocked within a step (see
 // dataplane.Partition.BackPressured).
 func (c *IO) Times(now time.Time) (all, idle, backpressured time.Duration) {
 	c.mu.Lock()

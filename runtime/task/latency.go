@@ -11,8 +11,8 @@ import (
 	"goflink/runtime/metric"
 )
 
-// latency measures how long records are under way: sources send markers, and each task that gets one
-// notes its age (metrics.latency.interval).
+// latency measures how long records are under way: sources send markers, and each task that gets
+// one notes its age (metrics.latency.interval).
 type latency struct {
 	interval    time.Duration
 	granularity string
@@ -44,8 +44,8 @@ func (t *Task) startMarkers() {
 	t.o.Host.After(t.latency.interval, func() { t.post(t.sendMarker) })
 }
 
-// sendMarker sends one marker, and sees to the next. While the outputs are full there is none: those
-// that are queued tell how long it takes.
+// sendMarker sends one marker, and sees to the next. While the outputs are full there is none:
+// those that are queued tell how long it takes.
 func (t *Task) sendMarker() error {
 	if t.finished || t.ending != nil {
 		return nil

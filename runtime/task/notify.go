@@ -21,7 +21,8 @@ func (t *Task) CheckpointComplete(checkpoint uint64) {
 			}
 			if l, ok := n.op.(operator.CheckpointListener); ok {
 				if err := l.CheckpointComplete(checkpoint); err != nil {
-					return fmt.Errorf("operator %q: checkpoint %d: %w", n.spec.Name, checkpoint, err)
+					return fmt.Errorf("operator %q: checkpoint %d: %w", n.spec.Name, checkpoint,
+						err)
 				}
 			}
 		}
@@ -73,7 +74,8 @@ func (t *Task) CheckpointAborted(checkpoint uint64) {
 			}
 			if l, ok := n.op.(operator.CheckpointListener); ok {
 				if err := l.CheckpointAborted(checkpoint); err != nil {
-					return fmt.Errorf("operator %q: checkpoint %d: %w", n.spec.Name, checkpoint, err)
+					return fmt.Errorf("operator %q: checkpoint %d: %w", n.spec.Name, checkpoint,
+						err)
 				}
 			}
 		}
@@ -90,7 +92,8 @@ func (t *Task) resumeAfter(checkpoint uint64) error {
 		return t.maybeEnd()
 	}
 	if t.suspended.Savepoint == stream.DrainSavepoint {
-		return errors.New("the savepoint that should have drained and stopped the job failed after " +
+		return errors.New("the savepoint that should have drained and stopped the job failed " +
+			"after " +
 			"event time had been brought to its end; the task restarts from the last checkpoint")
 	}
 	t.suspended = nil

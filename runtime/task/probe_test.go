@@ -137,7 +137,10 @@ func (p *probe) Ready() bool                { return !p.b.throttled }
 func (p *probe) Drained() bool              { return !p.b.undrained }
 func (p *probe) Lingers() bool              { return p.b.lingering }
 
-func (p *probe) CoordinatorEvent(event []byte) error { return p.does("event(" + string(event) + ")") }
+func (p *probe) CoordinatorEvent(event []byte) error {
+	return p.does("event(" + string(event) +
+		")")
+}
 
 // emit hands records to all outputs.
 func (p *probe) emit(records []string) error {

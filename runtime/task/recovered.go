@@ -22,7 +22,8 @@ func (t *Task) restoreChannels() error {
 	}
 	for _, h := range t.chain.nodes[0].rt.restore.InputChannels {
 		if h.Edge < 0 || h.Edge >= len(t.gates) {
-			return fmt.Errorf("the checkpoint has channel state of input %d; the task has %d inputs",
+			return fmt.Errorf("the checkpoint has channel state of input %d; the task has %d "+
+				"inputs",
 				h.Edge, len(t.gates))
 		}
 		b, err := readBlob(t, h.Contents)

@@ -139,7 +139,8 @@ func (r *rig) make(d design) {
 	o := task.Options{
 		Host: r.w,
 		Info: operator.Info{Job: id.Job{1}, JobName: "job", TaskName: "task (1/1)", Parallelism: 1,
-			MaxParallelism: 128, Attempt: id.Attempt{Job: id.Job{1}, Vertex: v.ID, Number: r.attempt}},
+			MaxParallelism: 128, Attempt: id.Attempt{Job: id.Job{1}, Vertex: v.ID,
+				Number: r.attempt}},
 		Vertex: v, Code: code, Config: config.New(), Backend: memstate.New(),
 		OperatorStates: func(ctx context.Context, o statebackend.OperatorOptions) (
 			statebackend.OperatorStore, error) {
@@ -208,7 +209,8 @@ func (r *rig) vertex(d design) (*graph.Vertex, *graph.Code) {
 	code := &graph.Code{Nodes: map[int]graph.NodeCode{}, Edges: map[int]graph.EdgeCode{}}
 	edge := graph.EdgeCode{Router: textType.Routers().Single, Type: textType}
 	for i := range d.channels {
-		e := graph.Edge{Input: i, StreamEdge: 10 + i, KeepAligned: slices.Contains(d.keepAligned, i)}
+		e := graph.Edge{Input: i, StreamEdge: 10 + i,
+			KeepAligned: slices.Contains(d.keepAligned, i)}
 		if d.union {
 			e.Input = 0
 		}
@@ -383,8 +385,9 @@ func (r *rig) stateText(state []byte) (text string) {
 }
 
 func (l listener) Decline(_ id.Attempt, cp uint64, cause task.DeclineCause, reason error) {
-	l.r.report("decline %d: %s: %s", cp, [...]string{task.Failed: "failed", task.NotReady: "not ready",
-		task.Ended: "ended", task.Superseded: "superseded"}[cause], reason)
+	l.r.report("decline %d: %s: %s", cp, [...]string{task.Failed: "failed",
+		task.NotReady: "not ready",
+		task.Ended:    "ended", task.Superseded: "superseded"}[cause], reason)
 }
 
 func (l listener) CoordinatorEvent(_ id.Attempt, op id.Operator, event []byte) {

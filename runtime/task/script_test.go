@@ -18,8 +18,8 @@ import (
 )
 
 // TestTask runs the scenarios in testdata: each is a task, what reaches it, and what its operators
-// see and it reports. They hold whatever the sizes and the order of its steps are, so each is run with
-// several seeds. The commands are
+// see and it reports. They hold whatever the sizes and the order of its steps are, so each is run
+// with several seeds. The commands are
 //
 //	task [inputs=(N,…)] [union] [chain=N] [results=N] [aligned=(G,…)] [final] [restore=N] [finished]
 //	     [segment=BYTES] [let=(OP,…)] [markers=GRANULARITY]

@@ -24,13 +24,15 @@ type snapshots struct {
 	// stop is a savepoint that stops the job and was taken here, until its outcome is known.
 	stop uint64
 	// aborted is the newest checkpoint that was said to be given up. Its barrier may still come; if
-	// it is to stop the job, no outcome follows. No checkpoint begins while such a one is under way.
+	// it is to stop the job, no outcome follows. No checkpoint begins while such a one is under
+	// way.
 	aborted uint64
 }
 
 // snapshot is the task's part of one checkpoint. It is acknowledged once the operators' state is
 // written, all channels that are captured have got their barrier, a barrier that may still turn
-// unaligned has left the outputs, and what was captured is written. Until then the task does not end.
+// unaligned has left the outputs, and what was captured is written. Until then the task does not
+// end.
 type snapshot struct {
 	barrier *stream.Barrier
 	metrics statebackend.SnapshotMetrics
@@ -158,7 +160,8 @@ func (t *Task) sendBarrier(s *snapshot) error {
 	b := s.barrier
 	for i, p := range t.o.Partitions {
 		if b.Alignment != stream.Unaligned || t.o.Vertex.Results[i].KeepAligned {
-			if err := p.Broadcast(stream.Element{Kind: stream.KindBarrier, Barrier: b}); err != nil {
+			if err := p.Broadcast(stream.Element{Kind: stream.KindBarrier,
+				Barrier: b}); err != nil {
 				return err
 			}
 			continue
@@ -172,8 +175,8 @@ func (t *Task) sendBarrier(s *snapshot) error {
 	return nil
 }
 
-// awaitSent makes the snapshot wait for the aligned barrier to leave the outputs; when its timeout is
-// over, it overtakes what is queued before it there.
+// awaitSent makes the snapshot wait for the aligned barrier to leave the outputs; when its timeout
+// is over, it overtakes what is queued before it there.
 func (t *Task) awaitSent(s *snapshot) {
 	if !timesOut(s.barrier) || !t.holdsBarrier(s.barrier.Checkpoint) {
 		return

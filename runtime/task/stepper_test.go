@@ -7,8 +7,8 @@ import (
 	"goflink/core/stream"
 )
 
-// TestStepper: a step is as many records as took about a millisecond last time, never less than one, and grows
-// by a factor at most, so that one lucky measurement does not make a long step.
+// TestStepper: a step is as many records as took about a millisecond last time, never less than
+// one, and grows by a factor at most, so that one lucky measurement does not make a long step.
 func TestStepper(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -18,7 +18,8 @@ func TestStepper(t *testing.T) {
 		want  int
 	}{
 		{"fast: grows by the factor", 10, 10, time.Microsecond, 40},
-		{"fast, but the step was not full: nothing is learnt of larger ones", 10, 3, time.Microsecond, 10},
+		{"fast, but the step was not full: nothing is learnt of larger ones", 10, 3,
+			time.Microsecond, 10},
 		{"just right", 10, 10, time.Millisecond, 10},
 		{"grows to what fits", 10, 10, 800 * time.Microsecond, 12},
 		{"slow: shrinks at once", 1000, 1000, time.Second, 1},
@@ -36,8 +37,8 @@ func TestStepper(t *testing.T) {
 	}
 }
 
-// TestStepperSettles: from any beginning, and whatever a record takes, a few steps are enough to come to a
-// step of about a millisecond, or of one record.
+// TestStepperSettles: from any beginning, and whatever a record takes, a few steps are enough to
+// come to a step of about a millisecond, or of one record.
 func TestStepperSettles(t *testing.T) {
 	for _, record := range []time.Duration{0, time.Nanosecond, 3 * time.Microsecond,
 		time.Millisecond / 3, 5 * time.Millisecond, time.Second} {

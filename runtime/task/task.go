@@ -81,12 +81,12 @@ func New(o Options) *Task {
 // IO are the task's counts.
 func (t *Task) IO() *IO { return &t.io }
 
-// QueuedMail is the number of calls that wait to run in the task's goroutine. Any goroutine may call
-// it.
+// QueuedMail is the number of calls that wait to run in the task's goroutine. Any goroutine may
+// call it.
 func (t *Task) QueuedMail() int { return t.mail.size() }
 
-// BackPressured reports whether the task waits, at this moment, for room in its outputs: between two
-// steps or within one. Any goroutine may call it.
+// BackPressured reports whether the task waits, at this moment, for room in its outputs: between
+// two steps or within one. Any goroutine may call it.
 func (t *Task) BackPressured() bool {
 	if t.io.Blocked() {
 		return true

@@ -24,9 +24,9 @@ import (
 	"goflink/runtime/task"
 )
 
-// TestSlowFunction: R104–R106: with a function that takes 20 ms a record and 1000 of them queued, whatever
-// else the task has to do waits for about one record: the barrier of a source, an unaligned barrier, an
-// aligned one whose time is over, a timer, mail and a cancel.
+// TestSlowFunction: R104–R106: with a function that takes 20 ms a record and 1000 of them queued,
+// whatever else the task has to do waits for about one record: the barrier of a source, an
+// unaligned barrier, an aligned one whose time is over, a timer, mail and a cancel.
 func TestSlowFunction(t *testing.T) {
 	const takes, patience = 20 * time.Millisecond, 50 * time.Millisecond
 	// A timer of the simulated host may lose the toss against the task's next step several times.
@@ -96,7 +96,8 @@ func TestTimerOfSlowFunction(t *testing.T) {
 	})
 }
 
-// TestBeforeOpen: what reaches a task before its first step waits for it, and a cancel then opens nothing.
+// TestBeforeOpen: what reaches a task before its first step waits for it, and a cancel then opens
+// nothing.
 func TestBeforeOpen(t *testing.T) {
 	r := newRig(t, 1)
 	r.make(design{operators: 1})
@@ -117,8 +118,8 @@ func TestBeforeOpen(t *testing.T) {
 	}
 }
 
-// TestCancelWithinPut: R18, R104: on the real host, a step that puts more than the outputs may hold blocks
-// within Put; a cancel ends that, and asynchronous work hears of it before the task ends.
+// TestCancelWithinPut: R18, R104: on the real host, a step that puts more than the outputs may hold
+// blocks within Put; a cancel ends that, and asynchronous work hears of it before the task ends.
 func TestCancelWithinPut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, 1)

@@ -26,8 +26,8 @@ func registerTask(g *metric.Group, o *task.Options, t *task.Task) {
 	registerTimes(g, o, t)
 }
 
-// registerTimes registers how a task has spent its time: it is busy while it waits neither for input
-// nor for room in its outputs.
+// registerTimes registers how a task has spent its time: it is busy while it waits neither for
+// input nor for room in its outputs.
 func registerTimes(g *metric.Group, o *task.Options, t *task.Task) {
 	now := o.Host.Now
 	idle := func() float64 { _, d, _ := t.IO().Times(now()); return millis(d) }
@@ -82,8 +82,8 @@ func sent(partitions []task.Partition) (all dataplane.Traffic) {
 	return all
 }
 
-// stuck is how long puts into partitions have blocked within steps. One goroutine puts, so the times
-// do not overlap.
+// stuck is how long puts into partitions have blocked within steps. One goroutine puts, so the
+// times do not overlap.
 func stuck(partitions []task.Partition) (all time.Duration) {
 	for _, p := range partitions {
 		if p, ok := p.(*dataplane.Partition); ok {

@@ -13,8 +13,8 @@ import (
 	"goflink/runtime/metric"
 )
 
-// TestSlots: R121, R153, R154: a worker has as many slots as it was made with; each is of one job at a time
-// until it is freed, which its resource manager hears of once.
+// TestSlots: R121, R153, R154: a worker has as many slots as it was made with; each is of one job
+// at a time until it is freed, which its resource manager hears of once.
 func TestSlots(t *testing.T) {
 	r := newRig(t, 2)
 	a := r.allocate(0)
@@ -86,8 +86,8 @@ func TestLife(t *testing.T) {
 	r.expect()
 }
 
-// TestFailures: R18, R150: a panic of user code ends its task, with the user's stack, and the worker goes
-// on; a new attempt of the task runs.
+// TestFailures: R18, R150: a panic of user code ends its task, with the user's stack, and the
+// worker goes on; a new attempt of the task runs.
 func TestFailures(t *testing.T) {
 	r := newRig(t, 1)
 	a := r.allocate(0)
@@ -112,8 +112,8 @@ func TestFailures(t *testing.T) {
 		"source#2 failed: source (1/1): the slot is wanted back")
 }
 
-// TestManagedMemory: R121, R113, R154: a slot has its share of the managed memory; who gets none fails, and
-// what runs in other slots goes on.
+// TestManagedMemory: R121, R113, R154: a slot has its share of the managed memory; who gets none
+// fails, and what runs in other slots goes on.
 func TestManagedMemory(t *testing.T) {
 	r := newRig(t, 4)
 	a, b := r.allocate(0), r.allocate(1)
@@ -133,8 +133,8 @@ func TestManagedMemory(t *testing.T) {
 	r.expect("source#1 was cancelled")
 }
 
-// TestSubmitRefused: a deployment that cannot be carried out is refused with a reason, and nothing of it
-// is left.
+// TestSubmitRefused: a deployment that cannot be carried out is refused with a reason, and nothing
+// of it is left.
 func TestSubmitRefused(t *testing.T) {
 	for _, c := range []struct {
 		name, want string
@@ -189,7 +189,8 @@ func TestSubmitRefused(t *testing.T) {
 	r.expect("w1 offers slot 0", "source#1 was cancelled")
 }
 
-// TestKill: R18: the masters of a worker that is lost hear of that, once each, and nothing of its tasks.
+// TestKill: R18: the masters of a worker that is lost hear of that, once each, and nothing of its
+// tasks.
 func TestKill(t *testing.T) {
 	r := newRig(t, 2)
 	a := r.allocate(0)
@@ -206,8 +207,8 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// TestBackpressure: R107, R108: with a slow sink the source waits for room nearly always, and the sink
-// never; buffers and times say the same.
+// TestBackpressure: R107, R108: with a slow sink the source waits for room nearly always, and the
+// sink never; buffers and times say the same.
 func TestBackpressure(t *testing.T) {
 	r := newRig(t, 1)
 	a := r.allocate(0)
@@ -253,7 +254,8 @@ func TestBackpressure(t *testing.T) {
 		name     string
 		from, to float64
 	}{
-		{1, "backPressuredTimeMsPerSecond", 900, 1000}, {1, "softBackPressuredTimeMsPerSecond", 900, 1000},
+		{1, "backPressuredTimeMsPerSecond", 900, 1000}, {1, "softBackPressuredTimeMsPerSecond", 900,
+			1000},
 		{1, "hardBackPressuredTimeMsPerSecond", 0, 0}, {1, "idleTimeMsPerSecond", 0, 10},
 		{1, "busyTimeMsPerSecond", 0, 100}, {1, "isBackPressured", 1, 1},
 		{1, "buffers.outPoolUsage", 0.7, 1}, {1, "accumulateBackPressuredTimeMs", 20_000, 31_000},
@@ -263,7 +265,8 @@ func TestBackpressure(t *testing.T) {
 		{2, "numRecordsInPerSecond", 90, 110}, {1, "numRecordsOutPerSecond", 90, 2000},
 	} {
 		if got := at(c.vertex, c.name); got < c.from || got > c.to {
-			t.Errorf("vertex %d: %s is %.2f, want %.2f to %.2f", c.vertex, c.name, got, c.from, c.to)
+			t.Errorf("vertex %d: %s is %.2f, want %.2f to %.2f", c.vertex, c.name, got, c.from,
+				c.to)
 		}
 	}
 	r.tm.Close()

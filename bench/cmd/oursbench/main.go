@@ -54,9 +54,10 @@ func run(args []string) error {
 		debug.SetMemoryLimit(o.MemoryBytes * 9 / 10)
 	}
 	b := &bench{Options: o, progress: progress}
-	return entrypoint.Run(context.Background(), func(env *datastream.Environment, _ []string) error {
-		return program(b, env)
-	}, nil, b.config())
+	return entrypoint.Run(context.Background(),
+		func(env *datastream.Environment, _ []string) error {
+			return program(b, env)
+		}, nil, b.config())
 }
 
 // profile writes a CPU profile to the file that OURSBENCH_PROFILE names.

@@ -35,7 +35,8 @@ func testNamespaces(t *testing.T, s Suite) {
 	}
 	k.value.SetNamespace([]byte("w"))
 	k.clear(t)
-	table := opened[any](t)(j.subs[0].Open(statetable.NewSpec[int64]("value", state.KindValue, nil)))
+	table := opened[any](t)(j.subs[0].Open(statetable.NewSpec[int64]("value", state.KindValue,
+		nil)))
 	var got []string
 	must(t, table.(statebackend.Table[int64]).Namespaces(func(ns []byte) error {
 		got = append(got, string(ns))
