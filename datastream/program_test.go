@@ -252,7 +252,7 @@ func TestRefusals(t *testing.T) {
 			threeWords(env).ForEach(drop)
 		}, []string{"restart-strategy.fixed-delay.attempts", "-1"}},
 		{"stream of another environment", func(env *datastream.Environment) {
-			threeWords(env).Union(words(environment(t))).ForEach(drop)
+			threeWords(env).Union(threeWords(environment(t))).ForEach(drop)
 		}, []string{"not part of this environment"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
