@@ -193,7 +193,8 @@ func TestRefusals(t *testing.T) {
 		{"records of a generic type where none are wanted (R110)",
 			func(env *datastream.Environment) {
 				env.DisableGenericTypes()
-				datastream.Map(threeNumbers(env), func(n int64) any { return n }).ForEach(func(any) {})
+				datastream.Map(threeNumbers(env),
+					func(n int64) any { return n }).ForEach(func(any) {})
 			}, []string{`operator "Map"`, "interface"}},
 		{"accumulator that cannot be serialised", func(env *datastream.Environment) {
 			datastream.Aggregate(datastream.CountWindow(keyedWords(env), 2),
