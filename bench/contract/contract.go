@@ -67,7 +67,12 @@ func DigestWindow(key, windowEnd, value int64) uint64 {
 // the one the Java platform specifies for strings, of which words hold ASCII letters only.
 func DigestWord(word string, count int64) uint64 {
 	var hash uint32
-	for i := range len(word) {
+	i := 0
+	for ; i+4 <= len(word); i += 4 { // four steps at once: they need not wait for each other
+		hash = hash*(31*31*31*31) + uint32(word[i])*(31*31*31) + uint32(word[i+1])*(31*31) +
+			uint32(word[i+2])*31 + uint32(word[i+3])
+	}
+	for ; i < len(word); i++ {
 		hash = hash*31 + uint32(word[i])
 	}
 	return Mix(Mix(uint64(hash)) + uint64(count))
