@@ -2,7 +2,6 @@ package task
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -287,7 +286,8 @@ func (t *Task) awaitAsync() host.Status {
 	if t.err == nil {
 		t.err = err
 	}
-	if t.err != nil && !errors.Is(t.err, ErrCancelled) {
+	// The end of a producer that was cancelled is a failure here: its error wraps ErrCancelled.
+	if t.err != nil && t.err != ErrCancelled {
 		t.err = failure.InTask(t.err, t.o.Info.TaskName)
 	}
 	t.o.Listener.Ended(t.o.Info.Attempt, t.err, shares)

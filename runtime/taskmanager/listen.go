@@ -1,7 +1,6 @@
 package taskmanager
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 
@@ -109,7 +108,7 @@ func (l *listener) Ended(a id.Attempt, err error, shares []accumulator.Share) {
 	l.r.metrics.Close()
 	end := controlplane.TaskEnd{Accumulators: shares}
 	switch {
-	case errors.Is(err, task.ErrCancelled):
+	case err == task.ErrCancelled: // not one of a producer that was cancelled
 		end.Cancelled = true
 	case err != nil:
 		f := failure.InfoOf(err)
