@@ -16,7 +16,8 @@
 // by blanks; each stands for whole names, element by element as in go test -run (TestA/sub.* is one
 // subtest level below TestA), and must find at least one test. A command runs in the module's root;
 // it passes when it ends with status 0 and its output matches the expression in the third column,
-// which may be empty; what matches is printed as its figures. # begins a comment line.
+// which may be empty and has \| for |; what matches is printed as its figures. # begins a comment
+// line.
 package main
 
 import (

@@ -48,7 +48,8 @@ func parseTable(data string) ([]entry, error) {
 
 // parseEntry reads one line with its four columns.
 func parseEntry(line string) (entry, error) {
-	columns := strings.Split(line, "|")
+	const bar = "\x00" // stands for \|, which divides nothing
+	columns := strings.Split(strings.ReplaceAll(line, `\|`, bar), "|")
 	last := len(columns) - 1
 	if last < 3 {
 		return entry{}, fmt.Errorf("%d columns, want: point | package | tests | what it shows",
@@ -63,10 +64,11 @@ func parseEntry(line string) (entry, error) {
 	if e.point == "" || e.shows == "" {
 		return entry{}, fmt.Errorf("the point and what it shows must not be empty")
 	}
-	third := strings.TrimSpace(columns[last-1])
+	third := strings.ReplaceAll(strings.TrimSpace(columns[last-1]), bar, "|")
 	if isCommand {
 		// A command may hold | itself: what is between the first and the last two columns.
-		_, command, _ := strings.Cut(strings.Join(columns[1:last-1], "|"), commandMark)
+		text := strings.ReplaceAll(strings.Join(columns[1:last-1], "|"), bar, `\|`)
+		_, command, _ := strings.Cut(text, commandMark)
 		if e.command = strings.TrimSpace(command); e.command == "" {
 			return entry{}, fmt.Errorf("%s without a command", commandMark)
 		}

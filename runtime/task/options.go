@@ -172,8 +172,8 @@ const (
 	Superseded
 )
 
-// ErrCancelled is the end of a task that was cancelled. Compare with ==: the failure of a task whose
-// producer was cancelled, because its worker is lost, wraps it.
+// ErrCancelled is the end of a task that was cancelled. Compare with ==: the failure of a task
+// whose producer was cancelled, because its worker is lost, wraps it.
 var ErrCancelled = errors.New("the task was cancelled")
 
 // Shared holds values that exist once per process and job (R103). It is safe for concurrent use.
