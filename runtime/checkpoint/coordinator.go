@@ -485,7 +485,8 @@ func (c *Coordinator) mayBegin() error {
 
 // schedule begins the checkpoints that are due.
 func (c *Coordinator) schedule() {
-	for c.plan.ready() && c.mayBegin() == nil && len(c.files.discards) < MaxDiscards {
+	for c.plan.ready() && c.mayBegin() == nil && !c.triggering() &&
+		len(c.files.discards) < MaxDiscards {
 		switch {
 		case len(c.savepoints) > 0 && !c.savepointPending():
 			// As in Flink a savepoint does not wait for checkpoints under way.
@@ -504,6 +505,18 @@ func (c *Coordinator) schedule() {
 			return
 		}
 	}
+}
+
+// triggering reports whether a checkpoint has begun whose barriers are not on their way. No other one
+// begins meanwhile: tasks take checkpoints in the order of their numbers, and pass over those that
+// come behind a newer one.
+func (c *Coordinator) triggering() bool {
+	for _, p := range c.pending {
+		if p.stage < stageTasks {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *Coordinator) savepointPending() bool {
@@ -574,7 +587,7 @@ func (c *Coordinator) arm() {
 			earlier(p.deadline(c.o.Settings.Timeout))
 		}
 	}
-	if next, ok := c.nextBegin(); ok && c.plan.ready() && c.mayBegin() == nil &&
+	if next, ok := c.nextBegin(); ok && c.plan.ready() && c.mayBegin() == nil && !c.triggering() &&
 		len(c.pending) < c.o.Settings.MaxConcurrent && len(c.files.discards) < MaxDiscards {
 		earlier(next)
 	}
