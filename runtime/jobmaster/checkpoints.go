@@ -58,9 +58,11 @@ type checkpoints struct {
 	// waiting are those who wait for an answer, by request.
 	waiting map[string]func(path string, err error)
 	lastReq int
-	// restore is the assignment of restoreFrom, the latest restore.
-	assigned   *checkpoint.Assignment
-	onRestore  func(*checkpoint.Completed)
+	// assigned is the state that the latest restore deals out.
+	assigned *checkpoint.Assignment
+	// onRestore are the restarts that wait to hear from which checkpoint: several regions may have
+	// failed one after the other while it was being made durable.
+	onRestore  []func(*checkpoint.Completed)
 	terminated func()
 }
 
@@ -203,9 +205,11 @@ func (c *checkpoints) carryOut(e checkpoint.Effect) {
 	case checkpoint.RequestDone:
 		c.answer(e)
 	case checkpoint.RestoreFrom:
-		f := c.onRestore
+		waiting := c.onRestore
 		c.onRestore = nil
-		f(e.Completed)
+		for _, restore := range waiting {
+			restore(e.Completed)
+		}
 	case checkpoint.FailJob:
 		c.m.trace("checkpoints fail the job: %v", e.Err)
 		c.m.fail(e.Err)
@@ -338,11 +342,11 @@ func (m *Master) restoreTasks(e scheduling.TasksToRestore) {
 		return // the first checkpoint could not be read, and the job fails
 	}
 	m.holdDeploys++
-	c.onRestore = func(from *checkpoint.Completed) {
+	c.onRestore = append(c.onRestore, func(from *checkpoint.Completed) {
 		m.restored(e, from)
 		m.holdDeploys--
 		m.deployHeld()
-	}
+	})
 	c.step(checkpoint.RestoreWanted{})
 }
 
