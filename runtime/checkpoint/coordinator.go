@@ -507,9 +507,9 @@ func (c *Coordinator) schedule() {
 	}
 }
 
-// triggering reports whether a checkpoint has begun whose barriers are not on their way. No other one
-// begins meanwhile: tasks take checkpoints in the order of their numbers, and pass over those that
-// come behind a newer one.
+// triggering reports whether a checkpoint has begun whose barriers are not on their way. No other
+// one begins meanwhile: tasks take checkpoints in the order of their numbers, and pass over those
+// that come behind a newer one.
 func (c *Coordinator) triggering() bool {
 	for _, p := range c.pending {
 		if p.stage < stageTasks {
