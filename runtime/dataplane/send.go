@@ -84,8 +84,12 @@ func (w *sender) visit(s *outStream) error {
 	c.mu.Lock()
 	q, credit, failure, cancelled := s.q, s.credit, s.err, s.cancelled
 	s.pending = false
+	// It may have been enlisted again while its last frame was made.
+	over := c.mu.streams[s.id] != s
 	c.mu.Unlock()
 	switch {
+	case over:
+		return nil
 	case cancelled:
 		w.last(s, frame{kind: frameCancelled}, nil)
 		return nil
