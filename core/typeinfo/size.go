@@ -98,6 +98,15 @@ func (m *meter) behind(n *node, p unsafe.Pointer, depth int) int {
 	}
 }
 
+// stringBytes adds up the lengths of count strings that lie size bytes apart.
+func stringBytes(p unsafe.Pointer, size uintptr, count int) int {
+	sum := 0
+	for i := range count {
+		sum += len(*(*string)(unsafe.Add(p, uintptr(i)*size)))
+	}
+	return sum
+}
+
 // fields adds up the parts of a struct.
 func (m *meter) fields(heaps []step, p unsafe.Pointer, depth int) int {
 	sum := 0
@@ -118,6 +127,9 @@ func (m *meter) run(e *node, p unsafe.Pointer, count, depth int) int {
 	}
 	sum := 0
 	if e.op == opStruct || e.op == opTuple {
+		if len(e.heaps) == 1 && e.heaps[0].op == opString {
+			return stringBytes(unsafe.Add(p, e.heaps[0].off), e.size, count)
+		}
 		for i := range count {
 			sum += m.fields(e.heaps, unsafe.Add(p, uintptr(i)*e.size), depth)
 		}
