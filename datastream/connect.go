@@ -19,8 +19,7 @@ type Connection[A, B any] interface {
 func (c *Connected[A, B]) connected() *Connected[A, B] { return c }
 
 // Connect connects two streams.
-func Connect[A, B any](a *Stream[A], b *Stream[B]) *Connected[A,
-	B] {
+func Connect[A, B any](a *Stream[A], b *Stream[B]) *Connected[A, B] {
 	return &Connected[A, B]{a, b}
 }
 

@@ -208,18 +208,15 @@ func (e *Environment) restore() (r graph.RestoreSettings, err error) {
 	mode, err := config.Get(e.conf, config.ExecutionSavepointClaimMode)
 	if err == nil && mode != config.NoClaim {
 		err = fmt.Errorf("%s is %s: a job does not take over the files that it starts from; use "+
-			"%s, and "+
-			"remove them when a later checkpoint is "+
-			"complete", config.ExecutionSavepointClaimMode.Key,
-			mode, config.NoClaim)
+			"%s, and remove them when a later checkpoint is complete",
+			config.ExecutionSavepointClaimMode.Key, mode, config.NoClaim)
 	}
 	return r, err
 }
 
 // onCompile lets f see the job that the program will be compiled into.
 func (e *Environment) onCompile(f func(j *graph.JobGraph) error) {
-	e.compiled = append(e.compiled,
-		f)
+	e.compiled = append(e.compiled, f)
 }
 
 // StreamGraph is the program so far as a graph of operators.

@@ -27,8 +27,7 @@ func (e *Environment) SetStreamTimeCharacteristic(c eventtime.Characteristic) *E
 		}
 	}
 	e.fail(fmt.Errorf("SetStreamTimeCharacteristic(%d): there is no such notion of time; choose "+
-		"one "+
-		"of eventtime's", uint8(c)))
+		"one of eventtime's", uint8(c)))
 	return e
 }
 
@@ -97,8 +96,7 @@ func (e *Environment) stamp(source *graph.Transformation, id int) (*graph.Transf
 	f := e.ingestion[source.Output]
 	if f == nil {
 		return nil, fmt.Errorf("operator %q: its records cannot be given ingestion times: their "+
-			"type "+
-			"is not one of this environment", source.Name)
+			"type is not one of this environment", source.Name)
 	}
 	t := &graph.Transformation{ID: id, Kind: graph.KindOperator, Name: "Ingestion Time", Factory: f,
 		Inputs: []*graph.Transformation{source}, Output: source.Output,

@@ -74,8 +74,9 @@ func (j *IntervalJoined[K, L, R]) UpperBoundExclusive() *IntervalJoined[K, L, R]
 
 // SideOutputLeftLateData sends left records that come after the watermark has passed them to a side
 // output instead of dropping them.
-func (j *IntervalJoined[K, L, R]) SideOutputLeftLateData(tag OutputTag[L]) *IntervalJoined[K, L,
-	R] {
+func (j *IntervalJoined[K, L, R]) SideOutputLeftLateData(
+	tag OutputTag[L],
+) *IntervalJoined[K, L, R] {
 	j.left.s.env.failAt("Interval Join", tag.check())
 	c := *j
 	c.spec.LateLeftTag = tag.name

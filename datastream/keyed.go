@@ -161,20 +161,17 @@ func (k *Keyed[K, T]) rolling(name, field string, make func(by process.KeyBy[T, 
 // over all records so far. The field is named as in Go or by its tag, a tuple's also by its
 // position; "" is the record itself.
 func (k *Keyed[K, T]) Sum(field string) *Stream[T] {
-	return k.rolling("Keyed Sum", field,
-		process.Sum)
+	return k.rolling("Keyed Sum", field, process.Sum)
 }
 
 // Min is like Sum with the smallest value of the field.
 func (k *Keyed[K, T]) Min(field string) *Stream[T] {
-	return k.rolling("Keyed Min", field,
-		process.Min)
+	return k.rolling("Keyed Min", field, process.Min)
 }
 
 // Max is like Sum with the largest value of the field.
 func (k *Keyed[K, T]) Max(field string) *Stream[T] {
-	return k.rolling("Keyed Max", field,
-		process.Max)
+	return k.rolling("Keyed Max", field, process.Max)
 }
 
 // MinBy makes a stream that has, for each record, that of the records of its key so far whose field

@@ -36,8 +36,7 @@ func (x *selection) takes(names []string) bool {
 func Split[T any](s *Stream[T], selector func(T) []string) *SplitStream[T] {
 	selects := new([]selection)
 	f := func() ProcessFunction[T, T] {
-		return &splitFunction[T]{selector: selector,
-			selects: selects}
+		return &splitFunction[T]{selector: selector, selects: selects}
 	}
 	return &SplitStream[T]{selects: selects,
 		s: addOperator[T](s.env, "Split", process.Process(f), s.t)}

@@ -29,8 +29,9 @@ type NoKey = struct{}
 // Window cuts a keyed stream into the windows of an assigner (R44). This and its like are
 // functions, not methods: the methods of a generic type are compiled for each of its instances,
 // used or not, and windows are much code.
-func Window[K, T any, W windowing.Window](k *Keyed[K, T], a window.Assigner[T, W]) *Windowed[K, T,
-	W] {
+func Window[K, T any, W windowing.Window](
+	k *Keyed[K, T], a window.Assigner[T, W],
+) *Windowed[K, T, W] {
 	return &Windowed[K, T, W]{in: k.s, schema: k.schema,
 		spec: windowing.Spec[T, K, W]{Key: k.selector, KeyType: k.key, Assigner: a}}
 }

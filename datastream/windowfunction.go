@@ -74,8 +74,7 @@ func functions[K any, W windowing.Window, In, Out any, F windowing.Function[K, W
 		f := create()
 		if v := reflect.ValueOf(f); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
 			return nil, errors.New("the factory of the window function returned nil; it must " +
-				"make a " +
-				"new function for each call")
+				"make a new function for each call")
 		}
 		return f, nil
 	}

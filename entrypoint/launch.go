@@ -78,8 +78,7 @@ func readLaunch() (*launch, error) {
 	}
 	if l.Version != LaunchVersion {
 		return nil, fmt.Errorf("the launcher speaks version %d, this program version %d: build "+
-			"the "+
-			"program with the release of the launcher", l.Version, LaunchVersion)
+			"the program with the release of the launcher", l.Version, LaunchVersion)
 	}
 	l.report = os.NewFile(uintptr(fd+1), "report")
 	return l, nil

@@ -30,8 +30,7 @@ func Decode(b []byte) (*JobGraph, error) {
 	}
 	if v.Version != Version {
 		return nil, fmt.Errorf("job graph: it has version %d, this program reads version %d: "+
-			"client "+
-			"and cluster must be of one release", v.Version, Version)
+			"client and cluster must be of one release", v.Version, Version)
 	}
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()

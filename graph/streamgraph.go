@@ -77,8 +77,7 @@ func NewStreamGraph(ts []*Transformation, s Settings) (*StreamGraph, error) {
 	}
 	if !sink {
 		return nil, fmt.Errorf("the program has no sink: end at least one stream in a sink, such "+
-			"as "+
-			"Print, before Execute (it has %d operators)", len(g.Nodes))
+			"as Print, before Execute (it has %d operators)", len(g.Nodes))
 	}
 	return g, g.checkUIDs()
 }
@@ -222,8 +221,7 @@ func (e *StreamEdge) resolve() error {
 		e.Partitioning = Rebalance
 	case e.Partitioning == Forward && !equal:
 		return fmt.Errorf("forward partitioning needs equal parallelism, but %q has %d and %q "+
-			"has %d; "+
-			"use rebalance or rescale, or set the parallelisms equal",
+			"has %d; use rebalance or rescale, or set the parallelisms equal",
 			e.Source.T.Name, e.Source.Parallelism, e.Target.T.Name, e.Target.Parallelism)
 	}
 	if e.Router != nil {

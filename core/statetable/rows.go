@@ -45,8 +45,7 @@ func rowsOf[V any]() rows {
 	return rows{
 		size: unsafe.Sizeof(entry[V]{}),
 		make: func(n int) unsafe.Pointer {
-			return unsafe.Pointer(unsafe.SliceData(make([]entry[V],
-				n)))
+			return unsafe.Pointer(unsafe.SliceData(make([]entry[V], n)))
 		},
 		copy:  func(dst, src unsafe.Pointer, n int) { copy(of(dst, n), of(src, n)) },
 		clear: func(p unsafe.Pointer, n int) { clear(of(p, n)) },
@@ -62,8 +61,8 @@ type values struct {
 	// deep says that values can be changed in place, so that Modify may have to copy them.
 	deep   bool
 	append func(dst []byte, p unsafe.Pointer) ([]byte, error)
-	reader func(h *statebackend.StateHeader, now int64) (func(src []byte, p unsafe.Pointer) error,
-		error)
+	reader func(h *statebackend.StateHeader, now int64) (
+		func(src []byte, p unsafe.Pointer) error, error)
 	set func(dst, src unsafe.Pointer)
 	// clone replaces a value by a deep copy.
 	clone func(p unsafe.Pointer)
@@ -81,8 +80,7 @@ func valuesOf[V any](c Codec[V]) *values {
 	}
 	return &values{
 		deep: c.Mutable(),
-		append: func(dst []byte, p unsafe.Pointer) ([]byte,
-			error) {
+		append: func(dst []byte, p unsafe.Pointer) ([]byte, error) {
 			return c.Append(dst, (*V)(p))
 		},
 		reader: func(h *statebackend.StateHeader, now int64) (

@@ -52,8 +52,8 @@ func (t *Type[T]) DecodeAll(src []byte, n int, dst []T) (out []T, rest []byte, e
 	if t.root.skips {
 		clear(out[done:])
 	}
-	if rest, err = t.raw().decodeAll(src, n, unsafe.Pointer(unsafe.SliceData(out)),
-		done); err != nil {
+	p := unsafe.Pointer(unsafe.SliceData(out))
+	if rest, err = t.raw().decodeAll(src, n, p, done); err != nil {
 		clear(out[done:])
 		return dst, nil, err
 	}

@@ -33,8 +33,7 @@ func (a *App) artifact(c *cli.Context) (*artifact, error) {
 	}
 	if scheme, _, ok := strings.Cut(name, "://"); ok {
 		return nil, usagef("%s: artifacts cannot be fetched from %s:// here; give a local file "+
-			"or a "+
-			"Go package", name, scheme)
+			"or a Go package", name, scheme)
 	}
 	info, err := os.Stat(name)
 	switch {

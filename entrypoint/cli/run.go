@@ -46,8 +46,7 @@ func (a *App) run(c *cli.Context) error {
 	}
 	if c.Bool("detached") {
 		return usagef("option -d: a job with the target local lives in this process and cannot " +
-			"be " +
-			"detached from it")
+			"be detached from it")
 	}
 	art, err := a.artifact(c)
 	if err != nil {
@@ -93,8 +92,7 @@ func (a *App) info(c *cli.Context) error {
 	}
 	if len(r.report) == 0 {
 		return fmt.Errorf("%s ended before its program called Execute, so there is no plan; it "+
-			"must "+
-			"call entrypoint.Main and must not exit by itself", art.name)
+			"must call entrypoint.Main and must not exit by itself", art.name)
 	}
 	_, err = fmt.Fprintf(a.Out, "%s\n", r.report)
 	return err

@@ -258,8 +258,7 @@ func (j *intervalJoin[K, L, R, Out]) ProcessElement2(v R, ctx *process.KeyedCont
 func (j *intervalJoin[K, L, R, Out]) late(time int64) (bool, error) {
 	if time == stream.NoTimestamp {
 		return false, errors.New("interval join: a record has no timestamp; assign timestamps " +
-			"and " +
-			"watermarks before the join")
+			"and watermarks before the join")
 	}
 	return time < max(j.restored, j.ctx.Watermark()), nil
 }

@@ -43,9 +43,8 @@ func EncodeCollection[T any](typ *typeinfo.Type[T], vs []T) ([]byte, error) {
 		b = append(binary.AppendUvarint(b, uint64(len(block))), block...)
 		if len(b) > MaxCollectionBytes {
 			return nil, fmt.Errorf("a collection of %d values of %s takes more than %d bytes, "+
-				"which is "+
-				"too much for a program; write it to a file and read that", len(vs), typ.Name(),
-				MaxCollectionBytes)
+				"which is too much for a program; write it to a file and read that",
+				len(vs), typ.Name(), MaxCollectionBytes)
 		}
 	}
 	return b, nil

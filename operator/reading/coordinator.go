@@ -269,8 +269,7 @@ func (x *enumeratorContext[T]) Assign(subtask int, splits []source.Split) error 
 	r := x.c.reader(subtask)
 	if r.noMore {
 		return fmt.Errorf("the enumerator assigns splits to reader %d, which it has told that "+
-			"there "+
-			"are no more: the reader may have ended, and would not read them", subtask)
+			"there are no more: the reader may have ended, and would not read them", subtask)
 	}
 	r.assigned = append(r.assigned, assignment{x.c.snapshot, splits})
 	for part := range slices.Chunk(splits, MaxSplitsPerEvent) {

@@ -62,8 +62,7 @@ func listFiles(ctx context.Context, what string, fs filesystem.FileSystem, dir, 
 		files = append(files, withPath(info, path.Join(dir, info.Name)))
 	}
 	slices.SortFunc(files, func(a, b filesystem.Info) int {
-		return strings.Compare(a.Name,
-			b.Name)
+		return strings.Compare(a.Name, b.Name)
 	})
 	return files, nil
 }

@@ -77,8 +77,7 @@ func (s *sourceOp[T]) report() error {
 		return err
 	}
 	s.rt.Logger().Warn("the source cannot be replayed: what it read after the last checkpoint is "+
-		"lost "+
-		"when the job fails, so each of its records has effect at most once", "mode", c.Mode)
+		"lost when the job fails, so each of its records has effect at most once", "mode", c.Mode)
 	return nil
 }
 

@@ -89,8 +89,7 @@ func (o *ingest[T, K, W, Acc, R, Out]) openTable(spec statebackend.TableSpec) er
 		k := o.buckets.last(w.Start)
 		if o.buckets.start(k) != w.Start || o.buckets.end(k) != w.End {
 			return fmt.Errorf("state %q was written by windows of another size, slide or offset: "+
-				"it "+
-				"holds %v; restore it with the windows that it was written with, or give the "+
+				"it holds %v; restore it with the windows that it was written with, or give the "+
 				"operator another UID", spec.Name, w)
 		}
 		bk, err := o.newBucket(k)

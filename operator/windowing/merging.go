@@ -150,8 +150,7 @@ func (m *merger[T, K, W, Acc, R, Out]) join(result W, old []merged[W]) error {
 	o := m.o
 	if o.windowLate(result) {
 		return fmt.Errorf("merging moved the end of window %v to before the watermark %d; the "+
-			"end of "+
-			"a merged window must not be earlier than those of its parts", result,
+			"end of a merged window must not be earlier than those of its parts", result,
 			o.progress.watermarkOf(o.hash))
 	}
 	o.tc.window, o.tc.ns = result, result.Append(nil)

@@ -156,8 +156,7 @@ func (o *collectOp[T]) Batch(b *stream.Batch[T]) error {
 	}
 	if o.bytes > o.limits.held {
 		return fmt.Errorf("collect: there are more than %d bytes of results for one checkpoint; "+
-			"take "+
-			"checkpoints more often (%s), or write the results to files", o.limits.held,
+			"take checkpoints more often (%s), or write the results to files", o.limits.held,
 			config.CheckpointingInterval.Key)
 	}
 	return nil
@@ -267,8 +266,7 @@ func (o *collectOp[T]) Finish() error {
 
 // NeedsFinalCheckpoint reports whether there is something that has not been handed over.
 func (o *collectOp[T]) NeedsFinalCheckpoint() bool {
-	return o.open.Count > 0 ||
-		o.sent < len(o.pages)
+	return o.open.Count > 0 || o.sent < len(o.pages)
 }
 
 func (o *collectOp[T]) Close() error { return nil }

@@ -131,9 +131,8 @@ func (c *collectCoordinator) Event(_, _ int, event []byte) error {
 func (c *collectCoordinator) beginLocked(begin uint64) {
 	if has := max(c.mu.taken, c.mu.given); has > begin {
 		c.mu.lost = fmt.Sprintf("the job has failed and was restarted, and the results from %d "+
-			"on are "+
-			"made again, but %d of them had been fetched; with checkpoints each result comes once",
-			begin, has-begin)
+			"on are made again, but %d of them had been fetched; with checkpoints each result "+
+			"comes once", begin, has-begin)
 	}
 	if len(c.mu.pages) == 0 {
 		c.mu.taken = max(c.mu.taken, begin)

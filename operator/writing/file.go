@@ -79,8 +79,7 @@ func Text[T any]() FileFormat[T] {
 func Binary[T any](typ *typeinfo.Type[T]) (FileFormat[T], error) {
 	header, err := recordfile.Header(typ)
 	return FileFormat[T]{Header: header, Suffix: ".bin",
-		Append: func(dst []byte, v *T) ([]byte,
-			error) {
+		Append: func(dst []byte, v *T) ([]byte, error) {
 			return recordfile.Append(typ, dst, v)
 		}}, err
 }

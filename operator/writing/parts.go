@@ -327,12 +327,10 @@ func (s *fileSink[T]) finish(p *Part) error {
 	switch {
 	case errors.Is(ferr, filesystem.ErrNotExist):
 		return fmt.Errorf("neither it nor the pending file %s exists; somebody has removed or "+
-			"moved "+
-			"it: %w", p.Pending, err)
+			"moved it: %w", p.Pending, err)
 	case ferr == nil && info.Size != p.Bytes:
 		return fmt.Errorf("it has %d bytes, but %d were written: somebody has changed it",
-			info.Size,
-			p.Bytes)
+			info.Size, p.Bytes)
 	}
 	return ferr
 }

@@ -236,8 +236,7 @@ func (o *twoPhaseOp[T, Txn]) commitFailed(err error) error {
 	if o.tries >= sink.CommitRetry.Attempts {
 		o.meters.failed.Add(1)
 		return fmt.Errorf("commit of a transaction of checkpoint %d failed %d times; it is tried "+
-			"again "+
-			"when the job restarts: %w", p.checkpoint, o.tries, err)
+			"again when the job restarts: %w", p.checkpoint, o.tries, err)
 	}
 	o.meters.retried.Add(1)
 	o.rt.Logger().Warn("commit failed and is repeated", "checkpoint", p.checkpoint, "try", o.tries,

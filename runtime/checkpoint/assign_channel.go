@@ -255,8 +255,8 @@ func (a *assigner) dealChannels(was, is *Edge, channels []inFlight) error {
 			a.give(is, i*newV.Parallelism/len(channels), &channels[i], producers, false)
 		}
 	default:
-		return fmt.Errorf("the edge is partitioned as %v, and the parallelism was changed from %d "+
-			"to %d: restore at the old parallelism, stop with a savepoint and restore at the "+
+		return fmt.Errorf("the edge is partitioned as %v, and the parallelism was changed from "+
+			"%d to %d: restore at the old parallelism, stop with a savepoint and restore at the "+
 			"new one",
 			is.Partitioning, len(oldV.Subtasks), newV.Parallelism)
 	}

@@ -303,8 +303,7 @@ func (c *Coordinator) answerStop(err error) {
 	done := RequestDone{Request: p.request.id, Checkpoint: p.id, Path: p.completed.Path}
 	if err != nil {
 		done.Path, done.Err = "", fmt.Errorf("savepoint %d of job %q is complete (%s), but has "+
-			"not "+
-			"stopped the job: %w", p.id, c.o.Job.Name, p.completed.Path, err)
+			"not stopped the job: %w", p.id, c.o.Job.Name, p.completed.Path, err)
 	}
 	c.emit(done)
 }

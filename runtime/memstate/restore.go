@@ -71,10 +71,9 @@ func blobName(b statebackend.Blob) string {
 // checkHeader verifies that a snapshot fits this instance.
 func (k *keyed) checkHeader(h *statebackend.SnapshotHeader) error {
 	if h.MaxParallelism != k.o.MaxParallelism {
-		return fmt.Errorf("it was written at a maximal parallelism of %d and cannot be read "+
-			"at %d; set the operator's maximal parallelism to "+
-			"%d", h.MaxParallelism, k.o.MaxParallelism,
-			h.MaxParallelism)
+		return fmt.Errorf("it was written at a maximal parallelism of %d and cannot be read at "+
+			"%d; set the operator's maximal parallelism to %d",
+			h.MaxParallelism, k.o.MaxParallelism, h.MaxParallelism)
 	}
 	if len(h.KeySchema) == 0 || len(k.o.KeySchema) == 0 || bytes.Equal(h.KeySchema, k.o.KeySchema) {
 		return nil
@@ -89,8 +88,8 @@ func (k *keyed) checkHeader(h *statebackend.SnapshotHeader) error {
 	}
 	if !was.Equal(is) {
 		return fmt.Errorf("the key was %v and is now %v: %w; the type of a key cannot be "+
-			"changed, because keys would move to other key "+
-			"groups", was, is, typeinfo.ErrIncompatible)
+			"changed, because keys would move to other key groups",
+			was, is, typeinfo.ErrIncompatible)
 	}
 	return nil
 }

@@ -93,8 +93,8 @@ func (t *Task) resumeAfter(checkpoint uint64) error {
 	}
 	if t.suspended.Savepoint == stream.DrainSavepoint {
 		return errors.New("the savepoint that should have drained and stopped the job failed " +
-			"after " +
-			"event time had been brought to its end; the task restarts from the last checkpoint")
+			"after event time had been brought to its end; the task restarts from the last " +
+			"checkpoint")
 	}
 	t.suspended = nil
 	return nil

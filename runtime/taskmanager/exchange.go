@@ -100,9 +100,8 @@ func (x *Exchange) Partition(p id.Partition, channels int, typ stream.AnyType) (
 // Gate makes an input. It is not connected.
 func (x *Exchange) Gate(name string, d *controlplane.InputDeployment, typ stream.AnyType) (
 	*dataplane.Gate, error) {
-	o := dataplane.GateOptions{Name: name, Sources: make([]dataplane.ChannelSource,
-		len(d.Producers)),
-		Type: typ, Buffers: x.buffers, Registry: x.registry}
+	o := dataplane.GateOptions{Name: name, Type: typ, Buffers: x.buffers, Registry: x.registry,
+		Sources: make([]dataplane.ChannelSource, len(d.Producers))}
 	if x.remote != nil {
 		o.Pool, o.Client = x.remote.pool, x.remote.client
 	}
