@@ -2,8 +2,29 @@ package typeinfo
 
 import (
 	"reflect"
+	"strings"
 	"unsafe"
 )
+
+// CloneStrings gives the strings in *v, not those behind its pointers, memory of their own. Strings
+// are usually cut from larger buffers, which a value that is kept for long would keep too.
+func (t *Type[T]) CloneStrings(v *T) {
+	t.raw().cloneStrings(unsafe.Pointer(v))
+}
+
+func (s *serializer) cloneStrings(p unsafe.Pointer) {
+	if s.root.op == opString {
+		at := (*string)(p)
+		*at = strings.Clone(*at)
+		return
+	}
+	for i := range s.root.heaps {
+		if h := &s.root.heaps[i]; h.op == opString {
+			at := (*string)(unsafe.Add(p, h.off))
+			*at = strings.Clone(*at)
+		}
+	}
+}
 
 // Clone returns a deep copy of v: nothing mutable is shared with v. A T that is not Mutable is
 // returned as it is. Shared pointers stay shared and cycles stay cycles in recursive types;

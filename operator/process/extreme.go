@@ -38,6 +38,7 @@ func Sum[T, K any](by KeyBy[T, K], info *typeinfo.Type[T], field string) (operat
 					unsafe.Add(unsafe.Pointer(&o.values[i]), off))
 			} else {
 				*p = o.values[i]
+				info.CloneStrings(p)
 			}
 			o.b.Values[i] = *p
 			return nil
@@ -86,6 +87,7 @@ func extremeField[T, K any](by KeyBy[T, K], info *typeinfo.Type[T], field, name 
 			v := &o.values[i]
 			if !found {
 				*p = *v
+				info.CloneStrings(p)
 			} else {
 				kept := unsafe.Add(unsafe.Pointer(p), off)
 				if at := unsafe.Add(unsafe.Pointer(v), off); compare(at, kept) == sign {
