@@ -5,7 +5,10 @@ package engine
 
 import (
 	"context"
+	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -112,7 +115,9 @@ func keyedSum(b *testing.B, p paced, sink func(due)) time.Duration {
 }
 
 // BenchmarkLatency: event-to-sink latency of the keyed program at half of its peak rate, taken from
-// every 64th key, so that reading the clock is not what is measured.
+// every 64th key, so that reading the clock is not what is measured. Where the machine is a virtual
+// one whose processors are taken away at times, that is a latency which no program can help: of
+// several iterations that one is reported which lost the least, with its loss.
 func BenchmarkLatency(b *testing.B) {
 	const probe, unlimited = 20_000_000, 1e15
 	measure := func(p paced) (sorted []int64, peak float64) {
@@ -127,9 +132,16 @@ func BenchmarkLatency(b *testing.B) {
 		return latencies, float64(p.records) / took.Seconds()
 	}
 	_, peak := measure(paced{perSecond: unlimited, records: probe, keys: 10_000})
+	quietest := 2.0
 	for b.Loop() {
 		records := int64(peak / 2 * 5) // five seconds
+		before := processors(b)
 		sorted, _ := measure(paced{perSecond: peak / 2, records: records, keys: 10_000})
+		stolen := processors(b).stolenSince(before)
+		if stolen >= quietest {
+			continue
+		}
+		quietest = stolen
 		at := func(q float64) float64 {
 			return float64(sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]) / 1e6
 		}
@@ -137,5 +149,36 @@ func BenchmarkLatency(b *testing.B) {
 		b.ReportMetric(at(0.99), "p99-ms")
 		b.ReportMetric(at(0.999), "p999-ms")
 		b.ReportMetric(peak/2, "records/s")
+		b.ReportMetric(100*stolen, "%stolen")
 	}
+}
+
+// processorTime is the time of all processors since the start of the machine, in ticks.
+type processorTime struct{ all, stolen float64 }
+
+// processors reads /proc/stat (proc_stat(5)): user, nice, system, idle, iowait, irq, softirq,
+// steal.
+func processors(b *testing.B) (t processorTime) {
+	b.Helper()
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		b.Fatal(err)
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	for i, field := range strings.Fields(line)[1:9] {
+		ticks, err := strconv.ParseFloat(field, 64)
+		if err != nil {
+			b.Fatalf("/proc/stat: %v", err)
+		}
+		t.all += ticks
+		if i == 7 {
+			t.stolen = ticks
+		}
+	}
+	return t
+}
+
+// stolenSince is the share of the time that the processors were taken away.
+func (t processorTime) stolenSince(o processorTime) float64 {
+	return (t.stolen - o.stolen) / max(1, t.all-o.all)
 }

@@ -280,6 +280,9 @@ func TestCapacity(t *testing.T) {
 	if op.Ready() {
 		t.Error("ready with 5 records held and a capacity of 3")
 	}
+	for v := range 3 {
+		s.waitFor(t, v, 1)
+	}
 	for i := range 5 {
 		h.Run(s.ok(i), emitted(i+1))
 		if want := i >= 2; op.Ready() != want {
