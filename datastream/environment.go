@@ -94,6 +94,9 @@ type Options struct {
 	Files *filesystem.Registry
 	// Out is where Print writes; nil means the standard output.
 	Out io.Writer
+	// Once has the values of Once, encoded, where a program is run again: JobGraph.Once of the job
+	// that is to be built.
+	Once map[string][]byte
 }
 
 // New returns an environment. ctx ends the jobs that Execute waits for.
@@ -101,9 +104,11 @@ func New(ctx context.Context, o Options) *Environment {
 	if o.Out == nil {
 		o.Out = os.Stdout
 	}
+	once := map[string][]byte{}
+	maps.Copy(once, o.Once)
 	return &Environment{ctx: ctx, executor: o.Executor, conf: o.Config.Clone(), files: o.Files,
 		printer: writing.NewPrinter(o.Out), types: map[reflect.Type]any{},
-		ingestion: map[operator.OutputType]operator.Factory{}, once: map[string][]byte{}}
+		ingestion: map[operator.OutputType]operator.Factory{}, once: once}
 }
 
 // Files are the file systems that the program may use.

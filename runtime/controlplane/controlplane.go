@@ -7,7 +7,6 @@
 package controlplane
 
 import (
-	"errors"
 	"time"
 
 	"goflink/core/accumulator"
@@ -23,19 +22,19 @@ type TaskExecutor interface {
 	Worker() id.Worker
 	// DataAddress is where others read the results of its tasks.
 	DataAddress() string
-	// Submit starts a task. An error means that it was not started; else its fate is reported by
-	// JobMaster.TaskEnded.
-	Submit(d *TaskDeployment, master JobMaster) error
-	// CancelTask ends a task soon. An unknown attempt is reported as ended.
+	// Submit starts a task. Its fate is reported by JobMaster.TaskRunning and TaskEnded, also if it
+	// cannot be started.
+	Submit(d *TaskDeployment, master JobMaster)
+	// CancelTask ends a task soon. For an unknown attempt nothing happens: its end was reported.
 	CancelTask(a id.Attempt)
 	// TriggerCheckpoint begins a checkpoint at a task.
 	TriggerCheckpoint(a id.Attempt, b *stream.Barrier)
 	// CheckpointComplete and CheckpointAborted tell tasks the fate of a checkpoint.
 	CheckpointComplete(as []id.Attempt, checkpoint uint64)
 	CheckpointAborted(as []id.Attempt, checkpoint uint64)
-	// CoordinatorEvent hands an event of its coordinator to an operator; false means that the
-	// task is not there.
-	CoordinatorEvent(a id.Attempt, op id.Operator, event []byte) bool
+	// CoordinatorEvent hands an event of its coordinator to an operator. It is dropped if the task
+	// is not there, whose end is then reported.
+	CoordinatorEvent(a id.Attempt, op id.Operator, event []byte)
 	// SampleBackpressure looks at tasks several times and reports to master how often each was
 	// found waiting for room in its outputs; tasks that are not there are left out (R107).
 	SampleBackpressure(r BackpressureRequest, master JobMaster)
@@ -47,6 +46,8 @@ type TaskExecutor interface {
 
 // JobMaster is a job's master as TaskManagers see it.
 type JobMaster interface {
+	// ID is the job's id.
+	ID() id.Job
 	// TaskRunning reports that all operators of a task are open.
 	TaskRunning(a id.Attempt)
 	// TaskEnded reports the end of a task: state Finished, Canceled or Failed, with the cause.
@@ -73,9 +74,6 @@ type ResourceManager interface {
 	// DeclareRequirements says how many slots the job needs in all; 0 ends its interest.
 	DeclareRequirements(j id.Job, slots int, master JobMaster)
 }
-
-// ErrSlotGone is in the chain of Submit's error if the slot does not belong to the job any more.
-var ErrSlotGone = errors.New("the slot does not belong to the job any more")
 
 // DeclineCause says why a task has no part in a checkpoint. Only DeclineFailed is a failure.
 type DeclineCause uint8
@@ -124,7 +122,10 @@ type SlotOffer struct {
 type TaskEnd struct {
 	Cancelled bool
 	// Failure is set if the task failed.
-	Failure      *failure.Info
+	Failure *failure.Info
+	// SlotGone says that the task was not started because the slot does not belong to the job any
+	// more.
+	SlotGone     bool
 	Accumulators []accumulator.Share
 }
 

@@ -166,10 +166,9 @@ func (c *coordinated) Send(subtask int, event []byte) error {
 	if err != nil {
 		return err
 	}
-	te := c.m.executors[v.Current().Slot().Worker]
-	if te == nil || !te.CoordinatorEvent(a, c.info.Operator, event) {
-		// The subtask is on its way out; its end will be reported.
-		return nil
+	// Without a worker the subtask is on its way out; its end will be reported.
+	if te := c.m.executors[v.Current().Slot().Worker]; te != nil {
+		te.CoordinatorEvent(a, c.info.Operator, event)
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package jobmaster
 
 import (
-	"errors"
 	"fmt"
 
 	"goflink/core/failure"
@@ -40,31 +39,14 @@ func (m *Master) start(tasks []scheduling.Deployment) {
 			continue
 		}
 		te := m.executors[t.Slot.Worker]
-		var err error
 		if te == nil {
-			err = fmt.Errorf("the worker %s is lost", t.Slot.Worker)
-		} else {
-			m.trace("deploy %s", m.graph.Subtask(t.Vertex).TaskName())
-			err = te.Submit(d.deployment(t), m)
+			lost := failure.InfoOf(fmt.Errorf("the worker %s is lost", t.Slot.Worker))
+			m.TaskEnded(t.Attempt, controlplane.TaskEnd{Failure: &lost})
+			continue
 		}
-		if err != nil {
-			m.notDeployed(t, err)
-		}
+		m.trace("deploy %s", m.graph.Subtask(t.Vertex).TaskName())
+		te.Submit(d.deployment(t), m)
 	}
-}
-
-// notDeployed tells the scheduler that a task could not be started, and the pool if the slot is
-// gone.
-func (m *Master) notDeployed(t scheduling.Deployment, err error) {
-	info := failure.InfoOf(fmt.Errorf("deployment: %w", err))
-	m.actor.Post(func() {
-		m.schedule(scheduling.TaskStateChanged{Attempt: t.Attempt, State: execgraph.Failed,
-			Failure: info})
-		if errors.Is(err, controlplane.ErrSlotGone) {
-			m.slots(slotpool.SlotsGone{Worker: t.Slot.Worker,
-				Allocations: []id.Allocation{t.Slot.Allocation}, Cause: info})
-		}
-	})
 }
 
 // reportCancelled tells the scheduler that a task which was cancelled before it was deployed is
@@ -148,6 +130,19 @@ func (m *Master) TaskEnded(a id.Attempt, end controlplane.TaskEnd) {
 		default:
 			m.shares[a] = end.Accumulators
 		}
+		slot := m.slotOf(a)
 		m.schedule(e)
+		if end.SlotGone && slot.Worker != "" {
+			m.slots(slotpool.SlotsGone{Worker: slot.Worker,
+				Allocations: []id.Allocation{slot.Allocation}, Cause: e.Failure})
+		}
 	})
+}
+
+// slotOf is the slot of an attempt; none if it is not the current attempt of its subtask.
+func (m *Master) slotOf(a id.Attempt) (s execgraph.Slot) {
+	if v, err := m.graph.Find(a); err == nil && v.Current().Attempt() == a {
+		return v.Current().Slot()
+	}
+	return s
 }

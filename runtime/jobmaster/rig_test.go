@@ -184,9 +184,8 @@ func inWorld[T any](r *rig, f func() (T, error)) (v T, err error) {
 type worker struct {
 	r    *rig
 	name string
-	// refuses is the error of Submit, if there is one.
-	refuses error
-	deaf    bool
+	// refuses is how deployments end that are not carried out; nil if they are.
+	refuses *controlplane.TaskEnd
 }
 
 var _ controlplane.TaskExecutor = (*worker)(nil)
@@ -198,7 +197,7 @@ func (w *worker) log(format string, args ...any) {
 func (w *worker) Worker() id.Worker   { return id.Worker(w.name) }
 func (w *worker) DataAddress() string { return w.name + ":1" }
 
-func (w *worker) Submit(d *controlplane.TaskDeployment, _ controlplane.JobMaster) error {
+func (w *worker) Submit(d *controlplane.TaskDeployment, _ controlplane.JobMaster) {
 	text := "submit " + w.r.taskName(d.Attempt)
 	for _, in := range d.Inputs {
 		var from []string
@@ -219,7 +218,9 @@ func (w *worker) Submit(d *controlplane.TaskDeployment, _ controlplane.JobMaster
 		}
 	}
 	w.log("%s", text)
-	return w.refuses
+	if w.refuses != nil {
+		w.r.m.TaskEnded(d.Attempt, *w.refuses)
+	}
 }
 
 func (w *worker) CancelTask(a id.Attempt) { w.log("cancel %s", w.r.taskName(a)) }
@@ -236,9 +237,8 @@ func (w *worker) CheckpointAborted(as []id.Attempt, cp uint64) {
 	w.log("aborted %d for %s", cp, w.r.taskNames(as))
 }
 
-func (w *worker) CoordinatorEvent(a id.Attempt, _ id.Operator, event []byte) bool {
+func (w *worker) CoordinatorEvent(a id.Attempt, _ id.Operator, event []byte) {
 	w.log("event %s for %s", event, w.r.taskName(a))
-	return !w.deaf
 }
 
 func (w *worker) FreeSlot(_ id.Allocation, cause error) { w.log("free a slot: %s", cause) }

@@ -128,12 +128,16 @@ var actions = map[string]func(r *rig, args []string) error{
 		r.m.Disconnected(id.Worker(args[0]), failure.InfoOf(errors.New("the worker is gone")))
 		return nil
 	},
-	// refuse WORKER [gone]: Submit fails from now on, because the slot is gone
+	// refuse WORKER [gone]: tasks are not started from now on, because the slot is gone
 	"refuse": func(r *rig, args []string) error {
-		r.workers[args[0]].refuses = errors.New("refused")
-		if len(args) > 1 {
-			r.workers[args[0]].refuses = controlplane.ErrSlotGone
+		gone := len(args) > 1
+		info := failure.InfoOf(errors.New("deployment: refused"))
+		if gone {
+			info = failure.InfoOf(errors.New("deployment: the slot does not belong to the job " +
+				"any more"))
 		}
+		r.workers[args[0]].refuses = &controlplane.TaskEnd{Failure: &info,
+			SlotGone: gone}
 		return nil
 	},
 	"running": each(func(r *rig, a id.Attempt,

@@ -17,9 +17,10 @@ import (
 	"goflink/core/memory"
 	"goflink/graph"
 	"goflink/internal/host"
+	"goflink/runtime/assembly"
+	"goflink/runtime/dispatcher"
 	"goflink/runtime/jobmaster"
 	"goflink/runtime/metric"
-	"goflink/runtime/task"
 	"goflink/runtime/taskmanager"
 )
 
@@ -45,6 +46,7 @@ type Options struct {
 type Cluster struct {
 	o       Options
 	rm      *resources
+	jobs    *dispatcher.Dispatcher
 	metrics *metric.Registry
 	memory  memory.TaskManagerMemory
 	// shared connects the workers; forced says that they use exchanges of their own over the
@@ -54,17 +56,11 @@ type Cluster struct {
 
 	mu struct {
 		sync.Mutex
-		jobs      map[id.Job]*entry
+		// tasks are what the tasks of each job share.
+		tasks     map[id.Job]*taskmanager.Job
 		exchanges []*taskmanager.Exchange
 		workers   int
-		closed    bool
 	}
-}
-
-// entry is a job with what its tasks share.
-type entry struct {
-	job    *taskmanager.Job
-	master *jobmaster.Master
 }
 
 // New starts a cluster.
@@ -93,7 +89,9 @@ func New(o Options) (*Cluster, error) {
 	if c.shared, err = taskmanager.NewExchange(o.Host, o.Config); err != nil {
 		return nil, err
 	}
-	c.mu.jobs = map[id.Job]*entry{}
+	c.mu.tasks = map[id.Job]*taskmanager.Job{}
+	c.jobs = dispatcher.New(dispatcher.Options{Host: o.Host, Config: o.Config, Files: o.Files,
+		Resources: c.rm, Epoch: o.Epoch, Metrics: c.metrics, Logger: o.Logger, Trace: o.Trace})
 	for range o.TaskManagers {
 		if _, err := c.AddTaskManager(); err != nil {
 			return nil, errors.Join(err, c.Close())
@@ -119,7 +117,8 @@ func (c *Cluster) newExchange(name id.Worker) (*taskmanager.Exchange, error) {
 	c.mu.Lock()
 	c.mu.exchanges = append(c.mu.exchanges, x)
 	c.mu.Unlock()
-	return x, x.Listen(l, c.memory, true, c.o.Logger.With("worker", name))
+	return x, x.Listen(taskmanager.Network{Listener: l, Memory: c.memory, Forced: true,
+		Logger: c.o.Logger.With("worker", name)})
 }
 
 // AddTaskManager starts a further worker.
@@ -159,76 +158,38 @@ func (c *Cluster) Metrics() *metric.Registry { return c.metrics }
 func (c *Cluster) Job(j id.Job) (*taskmanager.Job, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e := c.mu.jobs[j]
-	if e == nil {
+	t := c.mu.tasks[j]
+	if t == nil {
 		return nil, fmt.Errorf("job %s is not known", j)
 	}
-	return e.job, nil
+	return t, nil
 }
 
 // Master returns the JobMaster of a job, or nil.
-func (c *Cluster) Master(j id.Job) *jobmaster.Master {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if e := c.mu.jobs[j]; e != nil {
-		return e.master
-	}
-	return nil
-}
+func (c *Cluster) Master(j id.Job) *jobmaster.Master { return c.jobs.Master(j) }
 
-// ErrClosed is returned for jobs that come after Close.
-var ErrClosed = errors.New("the MiniCluster is closed")
+// ErrClosed is in the chain of the error for jobs that come after Close.
+var ErrClosed = dispatcher.ErrClosed
 
 // Submit starts a job. It returns when the job is accepted; an error says what is wrong with it.
 func (c *Cluster) Submit(_ context.Context, j *graph.JobGraph, code *graph.Code) (
 	jobmaster.Client, error) {
-	conf := c.o.Config.Clone()
-	conf.Merge(config.FromMap(j.Config, "the job"))
-	e := &entry{job: &taskmanager.Job{Graph: j, Code: code, Config: conf,
-		Shared: task.NewShared()}}
-	checkpoints, err := c.services(e.job)
+	tasks, err := assembly.Tasks(j, code, c.jobs.Assembly(j))
 	if err != nil {
 		return jobmaster.Client{}, err
 	}
-	mo := jobmaster.Options{Host: c.o.Host, Job: j, Code: code, Config: conf, Resources: c.rm,
-		Metrics: c.metrics.Group("jobmanager", j.ID.String()), Checkpoints: checkpoints,
-		Logger: c.o.Logger.With("job", j.Name)}
-	if c.o.Trace != nil {
-		mo.Trace = func(event string) { c.o.Trace(j.ID, event) }
-	}
-	if e.master, err = jobmaster.New(mo); err != nil {
-		return jobmaster.Client{}, err
-	}
 	c.mu.Lock()
-	if c.mu.closed || c.mu.jobs[j.ID] != nil {
-		c.mu.Unlock()
-		if c.mu.closed {
-			return jobmaster.Client{}, ErrClosed
-		}
-		return jobmaster.Client{}, fmt.Errorf("job %s was submitted already", j.ID)
+	if c.mu.tasks[j.ID] == nil {
+		c.mu.tasks[j.ID] = tasks
 	}
-	c.mu.jobs[j.ID] = e
 	c.mu.Unlock()
-	e.master.Start()
-	return e.master.Client(), nil
+	return c.jobs.Submit(dispatcher.Submission{Graph: j, Code: code})
 }
 
 // Close cancels all jobs and waits until nothing of the cluster runs. Not under simulation.
 func (c *Cluster) Close() error {
-	c.mu.Lock()
-	c.mu.closed = true
-	var masters []*jobmaster.Master
-	for _, e := range c.mu.jobs {
-		masters = append(masters, e.master)
-	}
-	c.mu.Unlock()
-	for _, m := range masters {
-		if err := m.Client().Cancel(context.Background()); err != nil {
-			return err
-		}
-	}
-	for _, m := range masters {
-		<-m.Done()
+	if err := c.jobs.Close(context.Background()); err != nil {
+		return err
 	}
 	for _, tm := range c.TaskManagers() {
 		tm.Close()

@@ -1,6 +1,7 @@
 package taskmanager
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -55,22 +56,38 @@ func NewExchange(h host.Host, c *config.Configuration) (*Exchange, error) {
 	return x, x.buffers.EnsureDefaults()
 }
 
-// Listen lets other processes read partitions over l, and lets gates read those of other processes.
-// forced makes exchanges inside the process take the same way.
-func (x *Exchange) Listen(l net.Listener, m memory.TaskManagerMemory, forced bool,
-	logger *slog.Logger) error {
-	pool, err := dataplane.NewSegmentPool(int64(m.Network), x.buffers.SegmentBytes)
+// Network says how exchanges with other processes go.
+type Network struct {
+	// Listener accepts the connections of those who read, with or without TLS.
+	Listener net.Listener
+	// Dial opens a connection to another process; nil is plain TCP.
+	Dial func(ctx context.Context, address string) (net.Conn, error)
+	// Address is the listener's as others reach it; empty is the one that it has.
+	Address string
+	// Memory has the memory of segments.
+	Memory memory.TaskManagerMemory
+	// Forced makes exchanges inside the process take the same way.
+	Forced bool
+	Logger *slog.Logger
+}
+
+// Listen lets other processes read partitions, and lets gates read those of other processes.
+func (x *Exchange) Listen(n Network) error {
+	pool, err := dataplane.NewSegmentPool(int64(n.Memory.Network), x.buffers.SegmentBytes)
 	if err != nil {
 		return err
 	}
-	server, err := dataplane.NewServer(dataplane.ServerOptions{Listener: l, Registry: x.registry,
-		Logger: logger})
+	server, err := dataplane.NewServer(dataplane.ServerOptions{Listener: n.Listener,
+		Registry: x.registry, Logger: n.Logger})
 	if err != nil {
 		return err
 	}
-	x.remote = &network{server: server, pool: pool, address: l.Addr().String(), forced: forced,
-		client: dataplane.NewClient(dataplane.ClientOptions{SegmentBytes: x.buffers.SegmentBytes,
-			Logger: logger})}
+	if n.Address == "" {
+		n.Address = n.Listener.Addr().String()
+	}
+	x.remote = &network{server: server, pool: pool, address: n.Address, forced: n.Forced,
+		client: dataplane.NewClient(dataplane.ClientOptions{Dial: n.Dial,
+			SegmentBytes: x.buffers.SegmentBytes, Logger: n.Logger})}
 	return nil
 }
 

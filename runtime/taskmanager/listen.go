@@ -141,6 +141,7 @@ func (l *listener) WantsCheckpoint(a id.Attempt) { l.master().WantsCheckpoint(a)
 // deaf is the master of tasks whose worker was killed: nobody hears them.
 type deaf struct{}
 
+func (deaf) ID() id.Job                                 { return id.Job{} }
 func (deaf) TaskRunning(id.Attempt)                     {}
 func (deaf) TaskEnded(id.Attempt, controlplane.TaskEnd) {}
 func (deaf) AcknowledgeCheckpoint(id.Attempt, uint64, statebackend.TaskSnapshot,

@@ -178,9 +178,7 @@ func deployment(a id.Allocation, at id.Attempt) *controlplane.TaskDeployment {
 
 func (r *rig) submit(a id.Allocation, at id.Attempt) {
 	r.t.Helper()
-	if err := r.tm.Submit(deployment(a, at), r); err != nil {
-		r.t.Fatal(err)
-	}
+	r.tm.Submit(deployment(a, at), r)
 }
 
 // The rig as the job's master.
@@ -189,6 +187,8 @@ var _ controlplane.JobMaster = (*rig)(nil)
 func name(a id.Attempt) string {
 	return fmt.Sprintf("%s#%d", [...]string{"source", "sink"}[a.Vertex[0]-1], a.Number)
 }
+
+func (r *rig) ID() id.Job { return jobID }
 
 func (r *rig) TaskRunning(a id.Attempt) { r.log("%s runs", name(a)) }
 

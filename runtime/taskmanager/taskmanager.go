@@ -3,6 +3,7 @@
 package taskmanager
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -170,8 +171,21 @@ func (tm *TaskManager) slotOfLocked(a id.Allocation) *slot {
 	return nil
 }
 
-// Submit starts a task.
-func (tm *TaskManager) Submit(d *controlplane.TaskDeployment, master controlplane.JobMaster) error {
+// errSlotGone is in the chain of the error of a deployment whose slot does not belong to the job.
+var errSlotGone = errors.New("the slot does not belong to the job any more")
+
+// Submit starts a task. One that runs already goes on.
+func (tm *TaskManager) Submit(d *controlplane.TaskDeployment, master controlplane.JobMaster) {
+	err := tm.submit(d, master)
+	if err == nil {
+		return
+	}
+	info := failure.InfoOf(fmt.Errorf("deployment: %w", err))
+	master.TaskEnded(d.Attempt, controlplane.TaskEnd{Failure: &info,
+		SlotGone: errors.Is(err, errSlotGone)})
+}
+
+func (tm *TaskManager) submit(d *controlplane.TaskDeployment, master controlplane.JobMaster) error {
 	job, err := tm.o.Jobs.Job(d.Attempt.Job)
 	if err != nil {
 		return fmt.Errorf("worker %s: %w", tm.o.Worker, err)
@@ -183,9 +197,10 @@ func (tm *TaskManager) Submit(d *controlplane.TaskDeployment, master controlplan
 		return fmt.Errorf("worker %s is shutting down", tm.o.Worker)
 	case tm.slotOfLocked(d.Allocation) == nil:
 		return fmt.Errorf("worker %s, slot %s: %w", tm.o.Worker, d.Allocation,
-			controlplane.ErrSlotGone)
+			errSlotGone)
 	case tm.mu.tasks[d.Attempt] != nil:
-		return fmt.Errorf("worker %s runs %s already", tm.o.Worker, d.Attempt)
+		tm.o.Logger.Warn("a task was submitted twice", "attempt", d.Attempt)
+		return nil
 	case d.Vertex < 0 || d.Vertex >= len(job.Graph.Vertices):
 		return fmt.Errorf("worker %s: the job has no vertex %d", tm.o.Worker, d.Vertex)
 	}
@@ -238,9 +253,10 @@ func (tm *TaskManager) CheckpointAborted(as []id.Attempt, checkpoint uint64) {
 }
 
 // CoordinatorEvent hands an event of its coordinator to an operator.
-func (tm *TaskManager) CoordinatorEvent(a id.Attempt, op id.Operator, event []byte) bool {
-	r := tm.find(a)
-	return r != nil && r.t.CoordinatorEvent(op, event)
+func (tm *TaskManager) CoordinatorEvent(a id.Attempt, op id.Operator, event []byte) {
+	if r := tm.find(a); r != nil {
+		r.t.CoordinatorEvent(op, event)
+	}
 }
 
 // ReleaseJob takes back the slots that a job still holds.
@@ -286,18 +302,52 @@ func (tm *TaskManager) Kill(cause error) {
 			order = append(order, s.master)
 		}
 	}
-	var tasks []*task.Task
-	for _, a := range tm.sortedLocked() {
-		r := tm.mu.tasks[a]
-		r.master = deaf{}
-		tasks = append(tasks, r.t)
-	}
+	tasks := tm.silenceLocked()
 	tm.mu.Unlock()
 	for _, t := range tasks {
 		t.Cancel()
 	}
 	for _, m := range order {
 		m.Disconnected(tm.o.Worker, failure.InfoOf(cause))
+	}
+}
+
+// silenceLocked makes all tasks report to nobody from now on.
+func (tm *TaskManager) silenceLocked() (tasks []*task.Task) {
+	for _, a := range tm.sortedLocked() {
+		r := tm.mu.tasks[a]
+		r.master = deaf{}
+		tasks = append(tasks, r.t)
+	}
+	return tasks
+}
+
+// LeaderLost takes all slots back from their jobs and cancels all tasks, of which nobody is told:
+// the worker is as new for the next leader. It returns when the tasks have ended, or ctx has. It
+// must not be called under simulation.
+func (tm *TaskManager) LeaderLost(ctx context.Context, cause error) error {
+	tm.mu.Lock()
+	tasks := tm.silenceLocked()
+	clear(tm.mu.slots)
+	tm.mu.Unlock()
+	if len(tasks) > 0 {
+		tm.o.Logger.Warn("tasks are cancelled, their JobManager is lost", "tasks", len(tasks),
+			"cause", cause)
+	}
+	for _, t := range tasks {
+		t.Cancel()
+	}
+	ended := make(chan struct{})
+	go func() {
+		tm.done.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%d tasks of worker %s do not end: %w", len(tm.Tasks()), tm.o.Worker,
+			ctx.Err())
 	}
 }
 

@@ -1,0 +1,196 @@
+// Package dispatcher keeps the jobs of a cluster: it takes them in, gives each a JobMaster, and
+// finds them again (R120, R138).
+package dispatcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"goflink/core/config"
+	"goflink/core/failure"
+	"goflink/core/filesystem"
+	"goflink/core/id"
+	"goflink/graph"
+	"goflink/internal/host"
+	"goflink/runtime/assembly"
+	"goflink/runtime/controlplane"
+	"goflink/runtime/jobmaster"
+	"goflink/runtime/metric"
+)
+
+// Options describes a Dispatcher.
+type Options struct {
+	Host host.Host
+	// Config is the configuration of the cluster; that of a job goes on top.
+	Config *config.Configuration
+	// Files are the file systems for checkpoints and savepoints.
+	Files *filesystem.Registry
+	// Resources gives slots to jobs.
+	Resources controlplane.ResourceManager
+	// Epoch is that of this leader.
+	Epoch   uint64
+	Metrics *metric.Registry
+	Logger  *slog.Logger
+	// Trace hears the events of all jobs; nil if nobody listens.
+	Trace func(j id.Job, event string)
+}
+
+// Submission is a job on its way in.
+type Submission struct {
+	Graph *graph.JobGraph
+	// Code has the operators' coordinators.
+	Code *graph.Code
+	// Execute is which call of Execute made the job, and Earlier what became of those before it.
+	Execute int
+	Earlier []controlplane.JobOutcome
+}
+
+// Dispatcher keeps the jobs of a cluster. It is safe for concurrent use.
+type Dispatcher struct {
+	o  Options
+	mu struct {
+		sync.Mutex
+		jobs map[id.Job]*entry
+		// order has the jobs as they came.
+		order  []*entry
+		closed error
+	}
+}
+
+// entry is a job.
+type entry struct {
+	s      Submission
+	conf   *config.Configuration
+	master *jobmaster.Master
+}
+
+// ErrClosed is in the chain of the errors of submissions that come after Close.
+var ErrClosed = errors.New("the cluster is shut down")
+
+// New returns a Dispatcher without jobs.
+func New(o Options) *Dispatcher {
+	d := &Dispatcher{o: o}
+	d.mu.jobs = map[id.Job]*entry{}
+	return d
+}
+
+// Config is the configuration that a job runs with.
+func (d *Dispatcher) config(j *graph.JobGraph) *config.Configuration {
+	conf := d.o.Config.Clone()
+	conf.Merge(config.FromMap(j.Config, "the job"))
+	return conf
+}
+
+// Assembly says what the services of a job on this cluster stand on.
+func (d *Dispatcher) Assembly(j *graph.JobGraph) assembly.Options {
+	return assembly.Options{Config: d.config(j), Files: d.o.Files, Epoch: d.o.Epoch,
+		Random: d.o.Host.Random}
+}
+
+// Submit starts a job. It returns when the job is accepted; an error says what is wrong with it.
+func (d *Dispatcher) Submit(s Submission) (jobmaster.Client, error) {
+	a := d.Assembly(s.Graph)
+	checkpoints, err := assembly.Checkpoints(s.Graph.ID, a)
+	if err != nil {
+		return jobmaster.Client{}, err
+	}
+	o := jobmaster.Options{Host: d.o.Host, Job: s.Graph, Code: s.Code, Config: a.Config,
+		Resources: d.o.Resources, Checkpoints: checkpoints,
+		Metrics: d.o.Metrics.Group("jobmanager", s.Graph.ID.String()),
+		Logger:  d.o.Logger.With("job", s.Graph.Name)}
+	if d.o.Trace != nil {
+		o.Trace = func(event string) { d.o.Trace(s.Graph.ID, event) }
+	}
+	master, err := jobmaster.New(o)
+	if err != nil {
+		return jobmaster.Client{}, err
+	}
+	if err := d.add(&entry{s: s, conf: a.Config, master: master}); err != nil {
+		return jobmaster.Client{}, err
+	}
+	master.Start()
+	return master.Client(), nil
+}
+
+func (d *Dispatcher) add(e *entry) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.mu.closed != nil {
+		return d.mu.closed
+	}
+	if d.mu.jobs[e.s.Graph.ID] != nil {
+		return fmt.Errorf("job %s was submitted already", e.s.Graph.ID)
+	}
+	d.mu.jobs[e.s.Graph.ID] = e
+	d.mu.order = append(d.mu.order, e)
+	return nil
+}
+
+func (d *Dispatcher) find(j id.Job) *entry {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.mu.jobs[j]
+}
+
+// Master returns the JobMaster of a job, or nil.
+func (d *Dispatcher) Master(j id.Job) *jobmaster.Master {
+	if e := d.find(j); e != nil {
+		return e.master
+	}
+	return nil
+}
+
+// Masters returns the JobMasters of all jobs, in the order of their submission.
+func (d *Dispatcher) Masters() []*jobmaster.Master {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var ms []*jobmaster.Master
+	for _, e := range d.mu.order {
+		ms = append(ms, e.master)
+	}
+	return ms
+}
+
+// Describe says what a worker must know of a job.
+func (d *Dispatcher) Describe(j id.Job) (*controlplane.JobDescription, error) {
+	e := d.find(j)
+	if e == nil {
+		return nil, fmt.Errorf("job %s is not known", j)
+	}
+	b, err := e.s.Graph.Encode()
+	return &controlplane.JobDescription{Graph: b, Config: e.conf.Entries(),
+		Execute: e.s.Execute, Earlier: e.s.Earlier}, err
+}
+
+// WorkerLost tells all jobs that a TaskManager is lost.
+func (d *Dispatcher) WorkerLost(w id.Worker, cause error) {
+	info := failure.InfoOf(cause)
+	for _, m := range d.Masters() {
+		m.Disconnected(w, info)
+	}
+}
+
+// Close accepts no more jobs, cancels those that run and waits for their end, or for that of ctx.
+// It must not be called under simulation.
+func (d *Dispatcher) Close(ctx context.Context) error {
+	d.mu.Lock()
+	d.mu.closed = ErrClosed
+	d.mu.Unlock()
+	ms := d.Masters()
+	for _, m := range ms {
+		if err := m.Client().Cancel(ctx); err != nil {
+			return err
+		}
+	}
+	for _, m := range ms {
+		select {
+		case <-m.Done():
+		case <-ctx.Done():
+			return fmt.Errorf("job %s has not ended: %w", m.ID(), ctx.Err())
+		}
+	}
+	return nil
+}
