@@ -66,8 +66,8 @@ func startPump(t *testing.T, handle func(*controlpb.FromWorker) error) *pumped {
 
 func ignore(*controlpb.FromWorker) error { return nil }
 
-// TestHeartbeats: R133: when there is nothing to say, a heartbeat is sent in each interval; a message
-// is as good as one; silence for the time-out ends the connection.
+// TestHeartbeats: R133: when there is nothing to say, a heartbeat is sent in each interval; a
+// message is as good as one; silence for the time-out ends the connection.
 func TestHeartbeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := startPump(t, ignore)

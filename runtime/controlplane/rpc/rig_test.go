@@ -118,7 +118,9 @@ func (h *hub) Lost(w *rpc.Worker, cause error) {
 	h.note("lost %s", w.Worker())
 }
 
-func (h *hub) SlotFreed(w *rpc.Worker, a id.Allocation) { h.note("freed %d by %s", a[0], w.Worker()) }
+func (h *hub) SlotFreed(w *rpc.Worker, a id.Allocation) {
+	h.note("freed %d by %s", a[0], w.Worker())
+}
 
 func (h *hub) Master(j id.Job) controlplane.JobMaster {
 	if h.silent || j != jobID {

@@ -18,6 +18,10 @@ import (
 	"goflink/runtime/controlplane/rpc"
 )
 
+// prepared is what is noted when the job is made ready.
+const prepared = "prepare graph: execute 1, [{k v o}], [{{00000000000000000000000000000000 first " +
+	"0s map[] 0} <nil> false}]"
+
 // TestToWorker: R139, R152: all that a JobMaster says arrives at the TaskManager as it was said, in
 // its order; a job is made ready before its first task.
 func TestToWorker(t *testing.T) {
@@ -30,9 +34,7 @@ func TestToWorker(t *testing.T) {
 		t.Errorf("registration: %+v", w.Registration())
 	}
 	w.Allocate(1, id.Allocation{5}, jobID)
-	x.expect(t, "allocate slot 1 as 5 for 7",
-		"prepare graph: execute 1, [{k v o}], [{{00000000000000000000000000000000 first 0s map[] 0}"+
-			" <nil> false}]")
+	x.expect(t, "allocate slot 1 as 5 for 7", prepared)
 	m := master{c.hub.journal}
 	shared := []controlplane.Producer{
 		{Partition: id.Partition{Producer: attempt(1, 0, 2), Output: 1}, Worker: "w1",
@@ -112,8 +114,8 @@ func TestFromWorker(t *testing.T) {
 		`ended 1.2#3 cancelled=false gone=false failure="" [{n k [49]}]`, "freed 5 by w1")
 }
 
-// TestRefusals: a worker of another version of the cluster, or one that the ResourceManager does not
-// want, is told why, and ends if that is final.
+// TestRefusals: a worker of another version of the cluster, or one that the ResourceManager does
+// not want, is told why, and ends if that is final.
 func TestRefusals(t *testing.T) {
 	testkit.NoLeaks(t)
 	for _, c := range []struct {
@@ -155,14 +157,14 @@ func TestLeaderChanges(t *testing.T) {
 	w := <-first.hub.workers
 	w.Allocate(0, id.Allocation{5}, jobID)
 	m := <-tm.x.masters
-	tm.x.expect(t, "allocate slot 0 as 5 for 7",
-		"prepare graph: execute 1, [{k v o}], [{{00000000000000000000000000000000 first 0s map[] 0}"+
-			" <nil> false}]")
+	tm.x.expect(t, "allocate slot 0 as 5 for 7", prepared)
 	leaders.set(second.address)
 	w.Disconnect(errors.New("cut off"))
 	first.hub.expect(t, "register w1: 2 slots, data at here:1", "lost w1")
 	tm.x.expect(t, "leader lost")
 	w = <-second.hub.workers
+	w.FreeSlot(id.Allocation{6}, errors.New("hello")) // heard once the worker is registered
+	tm.x.expect(t, "free 6: hello")
 	// What comes late of the first connection goes nowhere.
 	m.TaskRunning(attempt(1, 1, 1))
 	leaders.set(first.address)
@@ -199,7 +201,8 @@ func TestNoLeader(t *testing.T) {
 	}
 }
 
-// TestUnknownJob: an offer for a job that is gone is given back; what comes of its tasks is dropped.
+// TestUnknownJob: an offer for a job that is gone is given back; what comes of its tasks is
+// dropped.
 func TestUnknownJob(t *testing.T) {
 	testkit.NoLeaks(t)
 	c := startServer(t, 1, patient)
