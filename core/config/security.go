@@ -2,6 +2,24 @@ package config
 
 import "time"
 
+// RestAuthenticationKind says how clients of the REST interface prove who they are.
+type RestAuthenticationKind string
+
+// The ways to prove it.
+const (
+	RestToken RestAuthenticationKind = "token"
+	RestNone  RestAuthenticationKind = "none"
+)
+
+// RestReadsKind says who may read over the REST interface.
+type RestReadsKind string
+
+// Who may read: everybody, or who has the token.
+const (
+	RestReadsOpen  RestReadsKind = "open"
+	RestReadsToken RestReadsKind = "token"
+)
+
 // Options of Hadoop, Kerberos, delegation tokens and TLS.
 var (
 	HadoopConfDirectory = String("env.hadoop.conf.dir", "",
@@ -56,6 +74,15 @@ var (
 		"Whether a server's certificate must name its host.")
 	SSLProtocol = Enum("security.ssl.protocol", "TLSv1.2", []string{"TLSv1.2", "TLSv1.3"},
 		"Lowest version of TLS.")
+
+	RestAuthentication = Enum("security.rest.authentication", RestToken,
+		[]RestAuthenticationKind{RestToken, RestNone},
+		"What requests to the REST interface that change something must carry: the cluster's "+
+			"token, or nothing.")
+	RestReads = Enum("security.rest.reads", RestReadsOpen,
+		[]RestReadsKind{RestReadsOpen, RestReadsToken},
+		"What requests to the REST interface that only read must carry: nothing (open), or the "+
+			"cluster's token.")
 
 	ExternalResources = List("external-resources", nil,
 		"Names of external resources, each set up below external-resource.<name>.",
