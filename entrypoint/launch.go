@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"goflink/core/config"
+	"goflink/runtime/identity"
 )
 
 // Role is what a process of a program's binary does.
@@ -21,6 +22,10 @@ const (
 	RoleLocal Role = "local"
 	// RolePlan runs the program up to its first Execute and writes the plan.
 	RolePlan Role = "plan"
+	// RoleJobManager is the JobManager of a cluster for one application or one job.
+	RoleJobManager Role = "jobmanager"
+	// RoleTaskManager runs the program's tasks.
+	RoleTaskManager Role = "taskmanager"
 )
 
 // Launch is what a launcher says to the process that it starts. It is handed over on an inherited
@@ -34,8 +39,35 @@ type Launch struct {
 	// Config is the configuration: values with their origins, in order.
 	Config []config.Entry
 	// Format is that of a plan: "json" or "text".
-	Format string
+	Format string `json:",omitempty"`
+	// Cluster is set for the processes of a cluster.
+	Cluster *ClusterLaunch `json:",omitempty"`
 }
+
+// ClusterLaunch is what the processes of a cluster are told. It holds secrets: launch files can be
+// read by their owner only.
+type ClusterLaunch struct {
+	// ID is the cluster's id.
+	ID string
+	// Args are the program's arguments, and Dir is the directory in which it runs: the client's.
+	Args []string
+	Dir  string
+	// Log is the directory of the process's log files.
+	Log string
+	// Home is the cluster's directory, with its identity. Only a JobManager is told.
+	Home string `json:",omitempty"`
+	// Mode says what a JobManager runs.
+	Mode Mode `json:",omitempty"`
+	// Leader is where a TaskManager finds the JobManager, host:port, and Member what it joins with.
+	Leader string           `json:",omitempty"`
+	Member *identity.Launch `json:",omitempty"`
+}
+
+// Mode says what a JobManager runs.
+type Mode string
+
+// ModeApplication is a JobManager that runs the program's main function itself.
+const ModeApplication Mode = "application"
 
 const (
 	// LaunchVersion is the version of the protocol between launcher and process.
@@ -43,6 +75,9 @@ const (
 	// LaunchEnv names the environment variable that holds the number of the inherited file with the
 	// Launch; the file after it takes the process's report.
 	LaunchEnv = "GOFLINK_LAUNCH_FD"
+	// LaunchFileEnv names the environment variable that holds the path of a file with the Launch,
+	// for processes that outlive who starts them.
+	LaunchFileEnv = "GOFLINK_LAUNCH"
 	// MaxLaunchBytes bounds an encoded Launch and a report.
 	MaxLaunchBytes = 16 << 20
 )
@@ -57,6 +92,14 @@ type launch struct {
 // readLaunch reads what the launcher said; without a launcher the process runs locally.
 func readLaunch() (*launch, error) {
 	l := &launch{Launch: Launch{Role: RoleLocal}}
+	if path := os.Getenv(LaunchFileEnv); path != "" {
+		os.Unsetenv(LaunchFileEnv)
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("the launcher's instructions cannot be read: %w", err)
+		}
+		return l, l.read(f)
+	}
 	v := os.Getenv(LaunchEnv)
 	if v == "" {
 		return l, nil
@@ -67,21 +110,25 @@ func readLaunch() (*launch, error) {
 		return nil, fmt.Errorf("%s=%q is not the number of an inherited file; start programs with "+
 			"flink-yarn, flink-nomad or by hand", LaunchEnv, v)
 	}
-	f := os.NewFile(uintptr(fd), "launch")
+	l.report = os.NewFile(uintptr(fd+1), "report")
+	return l, l.read(os.NewFile(uintptr(fd), "launch"))
+}
+
+// read reads the Launch and closes the file.
+func (l *launch) read(f *os.File) error {
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, MaxLaunchBytes))
 	if err == nil {
 		err = json.Unmarshal(b, &l.Launch)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the launcher's instructions cannot be read: %w", err)
+		return fmt.Errorf("the launcher's instructions (%s) cannot be read: %w", f.Name(), err)
 	}
 	if l.Version != LaunchVersion {
-		return nil, fmt.Errorf("the launcher speaks version %d, this program version %d: build "+
+		return fmt.Errorf("the launcher speaks version %d, this program version %d: build "+
 			"the program with the release of the launcher", l.Version, LaunchVersion)
 	}
-	l.report = os.NewFile(uintptr(fd+1), "report")
-	return l, nil
+	return nil
 }
 
 // prepare makes the configuration: of the launcher, or of the configuration directory.

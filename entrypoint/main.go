@@ -48,15 +48,26 @@ func run(programs Programs, args []string) int {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		return ExitUsage
 	}
+	switch l.Role {
+	case RoleJobManager:
+		return runJobManager(l, programs)
+	case RoleTaskManager:
+		return runWorker(l, programs)
+	}
 	program, err := programs.choose(l.Program)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		return ExitUsage
 	}
-	if l.Role == RolePlan {
+	switch l.Role {
+	case RolePlan:
 		return runPlan(l, program, args)
+	case RoleLocal:
+		return runLocal(l, program, args)
 	}
-	return runLocal(l, program, args)
+	fmt.Fprintf(os.Stderr, "error: the launcher wants the role %q, which this program does not "+
+		"have: build it with the release of the launcher\n", l.Role)
+	return ExitUsage
 }
 
 // choose returns the program called name; without a name there must be only one.
