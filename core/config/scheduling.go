@@ -100,9 +100,9 @@ var (
 		"Time within which a started worker must register.")
 
 	ResourceManagerPreviousWorkerTimeout = Duration(
-		"resourcemanager.previous-worker.recovery.timeout", 0,
+		"resourcemanager.previous-worker.recovery.timeout", 30*time.Second,
 		"Time to wait after a failover of the JobManager for the workers of the former one, "+
-			"before new ones are asked for.")
+			"before new ones are asked for in their place.", Min(0))
 
 	ResourceManagerMaxFailureRate = Float(
 		"resourcemanager.start-worker.max-failure-rate", 10,
