@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
+	"time"
 
 	"goflink/core/config"
 	"goflink/core/failure"
@@ -53,18 +55,21 @@ type Dispatcher struct {
 	o  Options
 	mu struct {
 		sync.Mutex
-		jobs map[id.Job]*entry
+		jobs map[id.Job]*Job
 		// order has the jobs as they came.
-		order  []*entry
+		order  []*Job
 		closed error
 	}
 }
 
-// entry is a job.
-type entry struct {
-	s      Submission
-	conf   *config.Configuration
-	master *jobmaster.Master
+// Job is a job that was taken in. It is immutable.
+type Job struct {
+	Submission
+	// Config is what the job runs with: the cluster's configuration and its own.
+	Config *config.Configuration
+	Master *jobmaster.Master
+	// Submitted is when it came.
+	Submitted time.Time
 }
 
 // ErrClosed is in the chain of the errors of submissions that come after Close.
@@ -73,7 +78,7 @@ var ErrClosed = errors.New("the cluster is shut down")
 // New returns a Dispatcher without jobs.
 func New(o Options) *Dispatcher {
 	d := &Dispatcher{o: o}
-	d.mu.jobs = map[id.Job]*entry{}
+	d.mu.jobs = map[id.Job]*Job{}
 	return d
 }
 
@@ -108,68 +113,66 @@ func (d *Dispatcher) Submit(s Submission) (jobmaster.Client, error) {
 	if err != nil {
 		return jobmaster.Client{}, err
 	}
-	if err := d.add(&entry{s: s, conf: a.Config, master: master}); err != nil {
+	if err := d.add(&Job{Submission: s, Config: a.Config, Master: master,
+		Submitted: d.o.Host.Now()}); err != nil {
 		return jobmaster.Client{}, err
 	}
 	master.Start()
 	return master.Client(), nil
 }
 
-func (d *Dispatcher) add(e *entry) error {
+func (d *Dispatcher) add(j *Job) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.mu.closed != nil {
 		return d.mu.closed
 	}
-	if d.mu.jobs[e.s.Graph.ID] != nil {
-		return fmt.Errorf("job %s was submitted already", e.s.Graph.ID)
+	if d.mu.jobs[j.Graph.ID] != nil {
+		return fmt.Errorf("job %s was submitted already", j.Graph.ID)
 	}
-	d.mu.jobs[e.s.Graph.ID] = e
-	d.mu.order = append(d.mu.order, e)
+	d.mu.jobs[j.Graph.ID] = j
+	d.mu.order = append(d.mu.order, j)
 	return nil
 }
 
-func (d *Dispatcher) find(j id.Job) *entry {
+// Job finds a job; nil if there is none.
+func (d *Dispatcher) Job(j id.Job) *Job {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.mu.jobs[j]
 }
 
+// Jobs returns all jobs, in the order of their submission.
+func (d *Dispatcher) Jobs() []*Job {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.mu.order)
+}
+
 // Master returns the JobMaster of a job, or nil.
 func (d *Dispatcher) Master(j id.Job) *jobmaster.Master {
-	if e := d.find(j); e != nil {
-		return e.master
+	if found := d.Job(j); found != nil {
+		return found.Master
 	}
 	return nil
 }
 
-// Masters returns the JobMasters of all jobs, in the order of their submission.
-func (d *Dispatcher) Masters() []*jobmaster.Master {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	var ms []*jobmaster.Master
-	for _, e := range d.mu.order {
-		ms = append(ms, e.master)
-	}
-	return ms
-}
-
 // Describe says what a worker must know of a job.
 func (d *Dispatcher) Describe(j id.Job) (*controlplane.JobDescription, error) {
-	e := d.find(j)
-	if e == nil {
+	found := d.Job(j)
+	if found == nil {
 		return nil, fmt.Errorf("job %s is not known", j)
 	}
-	b, err := e.s.Graph.Encode()
-	return &controlplane.JobDescription{Graph: b, Config: e.conf.Entries(),
-		Execute: e.s.Execute, Earlier: e.s.Earlier}, err
+	b, err := found.Graph.Encode()
+	return &controlplane.JobDescription{Graph: b, Config: found.Config.Entries(),
+		Execute: found.Execute, Earlier: found.Earlier}, err
 }
 
 // WorkerLost tells all jobs that a TaskManager is lost.
 func (d *Dispatcher) WorkerLost(w id.Worker, cause error) {
 	info := failure.InfoOf(cause)
-	for _, m := range d.Masters() {
-		m.Disconnected(w, info)
+	for _, j := range d.Jobs() {
+		j.Master.Disconnected(w, info)
 	}
 }
 
@@ -179,17 +182,17 @@ func (d *Dispatcher) Close(ctx context.Context) error {
 	d.mu.Lock()
 	d.mu.closed = ErrClosed
 	d.mu.Unlock()
-	ms := d.Masters()
-	for _, m := range ms {
-		if err := m.Client().Cancel(ctx); err != nil {
+	jobs := d.Jobs()
+	for _, j := range jobs {
+		if err := j.Master.Client().Cancel(ctx); err != nil {
 			return err
 		}
 	}
-	for _, m := range ms {
+	for _, j := range jobs {
 		select {
-		case <-m.Done():
+		case <-j.Master.Done():
 		case <-ctx.Done():
-			return fmt.Errorf("job %s has not ended: %w", m.ID(), ctx.Err())
+			return fmt.Errorf("job %s has not ended: %w", j.Graph.ID, ctx.Err())
 		}
 	}
 	return nil

@@ -1,0 +1,256 @@
+package entrypoint
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"goflink/core/config"
+	"goflink/core/id"
+	"goflink/runtime/identity"
+)
+
+// Deployment is a cluster to be started.
+type Deployment struct {
+	// Artifact is the path of the program's binary, Program chooses one of its programs, and Args
+	// are its arguments.
+	Artifact, Program string
+	Args              []string
+	Config            *config.Configuration
+	Mode              Mode
+	// Progress hears what is waited for; it may be nil.
+	Progress func(what string)
+}
+
+// LocalCluster is a cluster of processes on this machine, as its client sees it.
+type LocalCluster struct {
+	// ID is the cluster's id, Home its directory.
+	ID, Home string
+	// REST is the address of the REST interface, host:port, and Token what changes need.
+	REST, Token string
+	// PID is the JobManager's.
+	PID int
+	// exited is closed when the JobManager has ended; exit is how.
+	exited chan struct{}
+	exit   error
+}
+
+const (
+	jobManagerDir = "jobmanager"
+	artifactFile  = "program"
+	// pollInterval is the time between two looks at a cluster that is starting.
+	pollInterval = 20 * time.Millisecond
+	// tailBytes is how much of a dead process's last words is shown.
+	tailBytes = 4 << 10
+)
+
+// clustersDir is the directory of all local clusters of this user.
+func clustersDir(c *config.Configuration) (string, error) {
+	dir, err := config.Get(c, config.LocalClusterDirectory)
+	if err != nil || dir != "" {
+		return dir, err
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("%w; set %s", err, config.LocalClusterDirectory.Key)
+	}
+	return filepath.Join(cache, "flink", "clusters"), nil
+}
+
+// DeployLocal starts a cluster of processes on this machine and returns when its REST interface is
+// open. The JobManager lives on without its client.
+func DeployLocal(ctx context.Context, d Deployment) (c *LocalCluster, err error) {
+	conf := clusterConfig(d.Config)
+	base, err := clustersDir(conf)
+	if err != nil {
+		return nil, err
+	}
+	name, err := config.Get(conf, config.ClusterID)
+	if err != nil {
+		return nil, err
+	}
+	if name == "" {
+		random := id.NewJob()
+		name = "local-" + hex.EncodeToString(random[:6])
+	}
+	if name != filepath.Base(name) || strings.HasPrefix(name, ".") {
+		return nil, fmt.Errorf("%s is %q, which cannot be the name of a directory",
+			config.ClusterID.Key, name)
+	}
+	c = &LocalCluster{ID: name, Home: filepath.Join(base, name), exited: make(chan struct{})}
+	if err := c.prepare(d, conf); err != nil {
+		return nil, err
+	}
+	if d.Progress != nil {
+		d.Progress("the JobManager to start")
+	}
+	if err := c.start(); err != nil {
+		return nil, err
+	}
+	return c, c.awaitREST(ctx)
+}
+
+// clusterConfig adds what a cluster of processes on one machine has by default: it is not on the
+// network, and any port does.
+func clusterConfig(c *config.Configuration) *config.Configuration {
+	c = c.Clone()
+	const origin = "the default of local clusters"
+	preset(c, config.JobManagerRPCPort, "0", origin)
+	preset(c, config.JobManagerBindHost, "127.0.0.1", origin)
+	preset(c, config.TaskManagerBindHost, "127.0.0.1", origin)
+	if !config.IsSet(c, config.RestPort) {
+		preset(c, config.RestBindPort, "0", origin)
+	}
+	return c
+}
+
+// preset sets an option that is not set.
+func preset[T any](c *config.Configuration, o config.Option[T], value, origin string) {
+	if !config.IsSet(c, o) {
+		c.Set(o.Key, value, origin)
+	}
+}
+
+// prepare makes the cluster's directory: its identity, the artifact, and the instructions for the
+// JobManager.
+func (c *LocalCluster) prepare(d Deployment, conf *config.Configuration) error {
+	auth, err := identity.Create(filepath.Join(c.Home, identityDir), c.ID)
+	if errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("there is a cluster %q already, in %s; choose another %s, or remove "+
+			"the directory if the cluster has ended", c.ID, c.Home, config.ClusterID.Key)
+	}
+	if err != nil {
+		return err
+	}
+	c.Token = auth.RESTToken()
+	if err := copyFile(filepath.Join(c.Home, artifactFile), d.Artifact); err != nil {
+		return err
+	}
+	cwd, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(c.Home, jobManagerDir)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	b, err := json.Marshal(Launch{Version: LaunchVersion, Role: RoleJobManager, Program: d.Program,
+		Config: conf.Entries(), Cluster: &ClusterLaunch{ID: c.ID, Args: d.Args, Dir: cwd, Log: dir,
+			Home: c.Home, Mode: d.Mode}})
+	if err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(dir, launchFile), b)
+}
+
+// copyFile copies a program. A hard link would do until somebody builds the program again.
+func copyFile(to, from string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o700)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
+}
+
+// start starts the JobManager, which is a session of its own.
+func (c *LocalCluster) start() error {
+	dir := filepath.Join(c.Home, jobManagerDir)
+	out, err := os.OpenFile(filepath.Join(dir, "jobmanager.out"), os.O_CREATE|os.O_WRONLY|
+		os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	errs, err := os.OpenFile(c.errFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer errs.Close()
+	cmd := exec.Command(filepath.Join(c.Home, artifactFile))
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, out, errs
+	cmd.Env = append(os.Environ(), LaunchFileEnv+"="+filepath.Join(dir, launchFile))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("the JobManager cannot be started: %w", err)
+	}
+	c.PID = cmd.Process.Pid
+	go func() { // ends with the JobManager, or with this process
+		c.exit = cmd.Wait()
+		close(c.exited)
+	}()
+	return nil
+}
+
+func (c *LocalCluster) errFile() string {
+	return filepath.Join(c.Home, jobManagerDir, "jobmanager.err")
+}
+
+// awaitREST waits until the JobManager has published the address of its REST interface.
+func (c *LocalCluster) awaitREST(ctx context.Context) error {
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for {
+		b, err := os.ReadFile(filepath.Join(c.Home, restAddressFile))
+		if err == nil {
+			c.REST = strings.TrimSpace(string(b))
+			return nil
+		}
+		if !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-c.exited:
+			return c.Died()
+		case <-ctx.Done():
+			return fmt.Errorf("the JobManager (process %d, log files in %s) has not opened its "+
+				"REST interface: %w", c.PID, filepath.Dir(c.errFile()), ctx.Err())
+		}
+	}
+}
+
+// Exited is closed when the JobManager has ended.
+func (c *LocalCluster) Exited() <-chan struct{} { return c.exited }
+
+// Died says how the JobManager has ended, with its last words. Exited must be closed.
+func (c *LocalCluster) Died() error {
+	how := "with exit code 0"
+	if c.exit != nil {
+		how = c.exit.Error()
+	}
+	return fmt.Errorf("the JobManager has ended (%s); its log files are in %s; it said:\n%s", how,
+		filepath.Dir(c.errFile()), tailOf(c.errFile()))
+}
+
+// tailOf is the end of a file, or what is wrong with it.
+func tailOf(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return err.Error()
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err.Error()
+	}
+	b, err := io.ReadAll(io.NewSectionReader(f, max(0, info.Size()-tailBytes), tailBytes))
+	if err != nil {
+		return err.Error()
+	}
+	return strings.TrimSpace(string(b))
+}
