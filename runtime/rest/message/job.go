@@ -135,12 +135,6 @@ const (
 	Unknown   = "UNKNOWN"
 )
 
-// Accumulator is the value of an accumulator, with its type.
-type Accumulator struct {
-	Type  string          `json:"type"`
-	Value json.RawMessage `json:"value"`
-}
-
 // JobAccumulators is the body of /jobs/:j/accumulators.
 type JobAccumulators struct {
 	Job        json.RawMessage        `json:"job-accumulators"`
