@@ -123,7 +123,7 @@ func (m *machine) why(now time.Time, slots int) string {
 	case len(m.requests) > 0:
 		return m.whyPending(now) + last
 	case starting > 0:
-		return fmt.Sprintf("%s started and not registered yet%s", were(starting), last)
+		return fmt.Sprintf("%s started, without a registration so far%s", were(starting), last)
 	case limit != "":
 		return fmt.Sprintf("all %d slots are in use, and %s: raise it, or end a job", slots, limit)
 	}
