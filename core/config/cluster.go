@@ -123,8 +123,8 @@ var (
 	HighAvailabilityType = Enum("high-availability.type", "NONE",
 		[]string{"NONE", "FILESYSTEM", "ZOOKEEPER", "KUBERNETES"},
 		"How leadership and job records survive the loss of a JobManager. FILESYSTEM needs "+
-			"high-availability.storageDir only; ZOOKEEPER and KUBERNETES, from files written for "+
-			"Flink, are refused where they are not built.", Deprecated("high-availability"))
+			"high-availability.storageDir only; ZOOKEEPER, from files written for Flink, is read "+
+			"as FILESYSTEM, and KUBERNETES is refused.", Deprecated("high-availability"))
 
 	HighAvailabilityClusterID = String("high-availability.cluster-id", "/default",
 		"Name of the cluster within the high-availability storage.",
@@ -133,6 +133,10 @@ var (
 	HighAvailabilityStorageDirectory = String("high-availability.storageDir", "",
 		"Directory for leadership, job records and checkpoint pointers, as a URL.", NoDefault(),
 		Deprecated("high-availability.zookeeper.storageDir"))
+
+	HighAvailabilityLease = Duration("high-availability.filesystem.lease", 10*time.Second,
+		"How long a leading JobManager may show no sign of life before a standby takes over.",
+		Min(int64(time.Second)))
 
 	HighAvailabilityJobManagerPort = String("high-availability.jobmanager.port", "0",
 		"Port, range or list of them of the JobManager with high availability on. 0: any.")
