@@ -217,7 +217,7 @@ func (jm *jobManager) newManager(auth *identity.Authority, leader string) (
 	}
 	base := filepath.Join(l.Cluster.Home, workersDir)
 	driver, err := local.New(local.Options{Binary: binary, Base: base, Prefix: "taskmanager",
-		Epoch: noHAEpoch, Logger: jm.logger,
+		Epoch: noHAEpoch, Logger: jm.logger, KeepLogs: true,
 		Env: append(os.Environ(), LaunchFileEnv+"="+launchFile),
 		Files: func(w id.Worker) (map[string][]byte, error) {
 			member := auth.Launch(w)
@@ -321,7 +321,7 @@ func (jm *jobManager) close(status resourcemgr.FinalStatus, cause error) error {
 		err = errors.Join(err, jm.rest.Close(ctx))
 	}
 	jm.serving.Wait()
-	return errors.Join(err, os.Remove(filepath.Join(jm.l.Cluster.Home, restAddressFile)))
+	return errors.Join(err, leaveLocal(jm.l.Cluster.Home))
 }
 
 // hub is the JobManager as its workers' connections see it.
@@ -359,7 +359,6 @@ func (h hub) Register(w *rpc.Worker) error {
 
 // Lost says that a worker's connection has ended.
 func (h hub) Lost(w *rpc.Worker, cause error) {
-	h.jm.logger.Warn("TaskManager lost", "worker", w.Worker(), "cause", cause)
 	h.jm.jobs.WorkerLost(w.Worker(), fmt.Errorf("TaskManager %s is lost: %w", w.Worker(), cause))
 	h.jm.manager.Lost(w.Worker(), cause)
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"goflink/core/config"
 	"goflink/core/id"
 	"goflink/runtime/identity"
+	"goflink/runtime/rest/restclient"
 )
 
 // Deployment is a cluster to be started.
@@ -87,14 +89,23 @@ func DeployLocal(ctx context.Context, d Deployment) (c *LocalCluster, err error)
 			config.ClusterID.Key, name)
 	}
 	c = &LocalCluster{ID: name, Home: filepath.Join(base, name), exited: make(chan struct{})}
-	if err := c.prepare(d, conf); err != nil {
+	auth, err := identity.Create(filepath.Join(c.Home, identityDir), c.ID)
+	if errors.Is(err, os.ErrExist) {
+		return nil, fmt.Errorf("there is a cluster %q already, in %s; choose another %s, or "+
+			"remove the directory if the cluster has ended", c.ID, c.Home, config.ClusterID.Key)
+	}
+	if err != nil {
 		return nil, err
 	}
+	c.Token = auth.RESTToken()
 	if d.Progress != nil {
 		d.Progress("the JobManager to start")
 	}
-	if err := c.start(); err != nil {
-		return nil, err
+	if err = c.prepare(d, conf); err == nil {
+		err = c.start()
+	}
+	if err != nil {
+		return nil, errors.Join(err, leaveLocal(c.Home))
 	}
 	return c, c.awaitREST(ctx)
 }
@@ -120,18 +131,8 @@ func preset[T any](c *config.Configuration, o config.Option[T], value, origin st
 	}
 }
 
-// prepare makes the cluster's directory: its identity, the artifact, and the instructions for the
-// JobManager.
+// prepare puts into the cluster's directory the artifact and the instructions for the JobManager.
 func (c *LocalCluster) prepare(d Deployment, conf *config.Configuration) error {
-	auth, err := identity.Create(filepath.Join(c.Home, identityDir), c.ID)
-	if errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("there is a cluster %q already, in %s; choose another %s, or remove "+
-			"the directory if the cluster has ended", c.ID, c.Home, config.ClusterID.Key)
-	}
-	if err != nil {
-		return err
-	}
-	c.Token = auth.RESTToken()
 	if err := copyFile(filepath.Join(c.Home, artifactFile), d.Artifact); err != nil {
 		return err
 	}
@@ -139,8 +140,11 @@ func (c *LocalCluster) prepare(d Deployment, conf *config.Configuration) error {
 	if err != nil {
 		return err
 	}
+	// What is left of an earlier cluster of this id are log files.
 	dir := filepath.Join(c.Home, jobManagerDir)
-	if err := os.Mkdir(dir, 0o700); err != nil {
+	err = errors.Join(os.RemoveAll(dir), os.RemoveAll(filepath.Join(c.Home, workersDir)),
+		os.Mkdir(dir, 0o700))
+	if err != nil {
 		return err
 	}
 	b, err := json.Marshal(Launch{Version: LaunchVersion, Role: RoleJobManager, Program: d.Program,
@@ -216,7 +220,7 @@ func (c *LocalCluster) awaitREST(ctx context.Context) error {
 		select {
 		case <-tick.C:
 		case <-c.exited:
-			return c.Died()
+			return nil // its application was quick, or Died says what happened
 		case <-ctx.Done():
 			return fmt.Errorf("the JobManager (process %d, log files in %s) has not opened its "+
 				"REST interface: %w", c.PID, filepath.Dir(c.errFile()), ctx.Err())
@@ -224,17 +228,82 @@ func (c *LocalCluster) awaitREST(ctx context.Context) error {
 	}
 }
 
+// leaveLocal removes from a cluster's directory what a cluster that has ended does not need: its
+// secrets and its program. Log files stay.
+func leaveLocal(home string) (err error) {
+	for _, name := range []string{restAddressFile, filepath.Join(jobManagerDir, launchFile),
+		artifactFile, identityDir} {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(home, name)))
+	}
+	return err
+}
+
+// FindLocal finds a running cluster of this machine by its id in the configuration.
+func FindLocal(c *config.Configuration) (*LocalCluster, error) {
+	base, err := clustersDir(c)
+	if err != nil {
+		return nil, err
+	}
+	name, err := config.Get(c, config.ClusterID)
+	if err != nil {
+		return nil, err
+	}
+	running, err := runningClusters(base)
+	if err != nil {
+		return nil, err
+	}
+	known := "none runs"
+	if len(running) > 0 {
+		known = "there are: " + strings.Join(running, ", ")
+	}
+	if name == "" {
+		return nil, fmt.Errorf("no cluster id was specified: say which cluster, with -D%s=ID (%s)",
+			config.ClusterID.Key, known)
+	}
+	if !slices.Contains(running, name) {
+		return nil, fmt.Errorf("there is no running cluster %q in %s (%s)", name, base, known)
+	}
+	lc := &LocalCluster{ID: name, Home: filepath.Join(base, name)}
+	auth, err := identity.Load(filepath.Join(lc.Home, identityDir))
+	if err != nil {
+		return nil, err
+	}
+	b, err := os.ReadFile(filepath.Join(lc.Home, restAddressFile))
+	lc.Token, lc.REST = auth.RESTToken(), strings.TrimSpace(string(b))
+	return lc, err
+}
+
+// runningClusters are the ids of the clusters below a directory that have not ended.
+func runningClusters(base string) (ids []string, err error) {
+	entries, err := os.ReadDir(base)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	for _, e := range entries {
+		if _, err := os.Stat(filepath.Join(base, e.Name(), restAddressFile)); err == nil {
+			ids = append(ids, e.Name())
+		}
+	}
+	return ids, err
+}
+
+// Client returns a client of the cluster's REST interface.
+func (c *LocalCluster) Client(conf *config.Configuration) (*restclient.Client, error) {
+	return restclient.New(restclient.Options{Address: c.REST, Token: c.Token,
+		TokenFrom: filepath.Join(c.Home, identityDir, identity.TokenFile), Config: conf})
+}
+
 // Exited is closed when the JobManager has ended.
 func (c *LocalCluster) Exited() <-chan struct{} { return c.exited }
 
-// Died says how the JobManager has ended, with its last words. Exited must be closed.
+// Died says why the JobManager has ended, with its last words; nil if its application has finished.
+// Exited must be closed.
 func (c *LocalCluster) Died() error {
-	how := "with exit code 0"
-	if c.exit != nil {
-		how = c.exit.Error()
+	if c.exit == nil {
+		return nil
 	}
-	return fmt.Errorf("the JobManager has ended (%s); its log files are in %s; it said:\n%s", how,
-		filepath.Dir(c.errFile()), tailOf(c.errFile()))
+	return fmt.Errorf("the JobManager has ended (%w); its log files are in %s; it said:\n%s",
+		c.exit, filepath.Dir(c.errFile()), tailOf(c.errFile()))
 }
 
 // tailOf is the end of a file, or what is wrong with it.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -51,13 +52,19 @@ func (a *App) Run(args []string) int {
 		HideVersion: true, UseShortOptionHandling: false,
 		ExitErrHandler: func(*cli.Context, error) {},
 		OnUsageError:   onUsage,
-		Commands:       []*cli.Command{a.runCommand(), a.infoCommand()},
+		Commands: []*cli.Command{a.runCommand(), a.runApplicationCommand(), a.infoCommand(),
+			a.listCommand(), a.cancelCommand(), a.stopCommand(), a.savepointCommand(),
+			a.checkpointCommand()},
 		CommandNotFound: func(*cli.Context, string) {
 		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return usagef("unknown action %q; there are: run, info (%s --help)",
-					c.Args().First(), a.Name)
+				var known []string
+				for _, command := range c.App.VisibleCommands() {
+					known = append(known, command.Name)
+				}
+				return usagef("unknown action %q; there are: %s (%s --help)", c.Args().First(),
+					strings.Join(known, ", "), a.Name)
 			}
 			return cli.ShowAppHelp(c)
 		},
@@ -82,15 +89,31 @@ func onUsage(c *cli.Context, err error, _ bool) error {
 	return usagef("%w (see %s --help)", err, c.Command.FullName())
 }
 
-// switches are the options without a value.
-var switches = map[string]bool{"d": true, "detached": true, "n": true,
-	"allowNonRestoredState": true, "h": true, "help": true, "sae": true,
-	"shutdownOnAttachedExit": true}
+// switches are the options without a value, by action: the same letter means what it means in Flink
+// for that action.
+func switches(action string) []string {
+	s := []string{"h", "help"}
+	switch action {
+	case "run", "run-application", "info":
+		s = append(s, "d", "detached", "n", "allowNonRestoredState", "sae",
+			"shutdownOnAttachedExit")
+	case "list":
+		s = append(s, "r", "running", "s", "scheduled", "a", "all")
+	case "stop":
+		s = append(s, "d", "drain")
+	}
+	return s
+}
 
 // splitDynamic turns -Dkey=value into -D key=value, as far as the options of the action go: what
 // follows the artifact belongs to the program.
 func splitDynamic(args []string) []string {
 	out := make([]string, 0, len(args)+4)
+	action := ""
+	if len(args) > 1 {
+		action = args[1]
+	}
+	plain := switches(action)
 	for i := 0; i < len(args); i++ {
 		a := args[i]
 		if i < 2 {
@@ -103,7 +126,7 @@ func splitDynamic(args []string) []string {
 			return append(out, args[i:]...)
 		case strings.HasPrefix(a, "-D") && len(a) > 2:
 			out = append(out, "-D", a[2:])
-		case switches[name] || strings.Contains(name, "="):
+		case slices.Contains(plain, name) || strings.Contains(name, "="):
 			out = append(out, a)
 		default:
 			out = append(out, a)
@@ -116,11 +139,12 @@ func splitDynamic(args []string) []string {
 	return out
 }
 
-// jobFlags are the options of actions that start a program.
-func jobFlags() []cli.Flag {
+// jobFlags are the options of actions that start a program on one of some targets.
+func jobFlags(targets ...string) []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "target", Aliases: []string{"t"},
-			Usage: "where the job runs: `TARGET` is local (default: execution.target)"},
+			Usage: "where the job runs: `TARGET` is " + strings.Join(targets, " or ") +
+				" (default: execution.target)"},
 		&cli.StringFlag{Name: "class", Aliases: []string{"c"},
 			Usage: "`NAME` of the program, of a binary with several"},
 		&cli.IntFlag{Name: "parallelism", Aliases: []string{"p"},
@@ -134,8 +158,9 @@ func jobFlags() []cli.Flag {
 	}
 }
 
-// configure makes the configuration from the configuration file and the options.
-func (a *App) configure(c *cli.Context) (*config.Configuration, error) {
+// configure makes the configuration from the configuration file and the options. targets are those
+// that the action knows.
+func (a *App) configure(c *cli.Context, targets ...string) (*config.Configuration, error) {
 	conf, err := entrypoint.LoadConfig()
 	if err != nil {
 		return nil, err
@@ -163,15 +188,16 @@ func (a *App) configure(c *cli.Context) (*config.Configuration, error) {
 	for _, n := range conf.Notices() {
 		fmt.Fprintln(a.Err, "note:", n)
 	}
-	return conf, a.checkTarget(conf)
+	return conf, checkTarget(conf, targets)
 }
 
 // checkTarget refuses targets that are not there, by name (R129).
-func (a *App) checkTarget(conf *config.Configuration) error {
+func checkTarget(conf *config.Configuration, known []string) error {
 	target, err := config.Get(conf, config.ExecutionTarget)
-	if err != nil || target == "" || target == "local" {
+	if err != nil || target == "" || slices.Contains(known, target) {
 		return err
 	}
-	return usagef("%s=%s (%s): there is no such target; known targets: local",
-		config.ExecutionTarget.Key, target, config.OriginOf(conf, config.ExecutionTarget))
+	return usagef("%s=%s (%s): this action has no such target; known targets: %s",
+		config.ExecutionTarget.Key, target, config.OriginOf(conf, config.ExecutionTarget),
+		strings.Join(known, ", "))
 }

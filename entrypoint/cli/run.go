@@ -20,7 +20,7 @@ func (a *App) runCommand() *cli.Command {
    The job runs until it ends. Ctrl-C cancels it.
 
    Example: ` + a.Name + ` run -t local -p 2 ./examples/wordcount --input README.md`,
-		Flags: append(jobFlags(), &cli.BoolFlag{Name: "detached", Aliases: []string{"d"},
+		Flags: append(jobFlags("local"), &cli.BoolFlag{Name: "detached", Aliases: []string{"d"},
 			Usage: "return once the job runs (not with the target local)"}),
 		OnUsageError: onUsage,
 		Action:       a.run,
@@ -32,7 +32,7 @@ func (a *App) infoCommand() *cli.Command {
 		Name: "info", Usage: "show the plan of a program; nothing is run",
 		ArgsUsage:   "ARTIFACT [arguments…]",
 		Description: artifactHelp,
-		Flags: append(jobFlags(), &cli.StringFlag{Name: "format", Value: "json",
+		Flags: append(jobFlags("local"), &cli.StringFlag{Name: "format", Value: "json",
 			Usage: "`FORMAT` of the plan: json or text"}),
 		OnUsageError: onUsage,
 		Action:       a.info,
@@ -40,7 +40,7 @@ func (a *App) infoCommand() *cli.Command {
 }
 
 func (a *App) run(c *cli.Context) error {
-	conf, err := a.configure(c)
+	conf, err := a.configure(c, "local")
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (a *App) run(c *cli.Context) error {
 }
 
 func (a *App) info(c *cli.Context) error {
-	conf, err := a.configure(c)
+	conf, err := a.configure(c, "local")
 	if err != nil {
 		return err
 	}

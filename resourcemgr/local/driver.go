@@ -55,6 +55,9 @@ type Options struct {
 	// Files makes the files that a worker finds in its directory, by name. They are readable by the
 	// user only. May be nil.
 	Files func(w id.Worker) (map[string][]byte, error)
+	// KeepLogs leaves the log files (.log, .out, .err) of all ended workers where they are, also
+	// after Finish: of the latest MaxKept ones.
+	KeepLogs bool
 	// Grace is how long a worker that was told to end may take before it is killed; 0 is
 	// DefaultGrace.
 	Grace time.Duration
@@ -230,6 +233,11 @@ func (d *Driver) watch(p *process) {
 	d.mu.Unlock()
 	if !clean {
 		exit.Diagnostics = tail(filepath.Join(p.dir, errFile))
+	}
+	if d.o.KeepLogs {
+		d.strip(p.dir)
+	}
+	if !clean || d.o.KeepLogs {
 		d.keep(p.dir)
 	} else if err := os.RemoveAll(p.dir); err != nil {
 		d.o.Logger.Warn("the directory of a worker stays", "worker", p.Worker, "error", err)
@@ -255,6 +263,21 @@ func (d *Driver) keep(dir string) {
 		d.o.Logger.Warn("the directory of a failed worker stays", "error", err)
 	}
 	d.mu.kept = d.mu.kept[1:]
+}
+
+// strip removes all but the log files from a worker's directory: files may be secret.
+func (d *Driver) strip(dir string) {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		switch filepath.Ext(e.Name()) {
+		case ".log", ".out", ".err":
+			continue
+		}
+		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+	}
+	if err != nil {
+		d.o.Logger.Warn("files of a worker stay", "error", err)
+	}
 }
 
 // Cancel does nothing: a request is answered before Request returns.
@@ -286,7 +309,8 @@ func (d *Driver) Release(w id.Worker, reason string) {
 	})
 }
 
-// Finish releases all workers, waits for them and removes their directories.
+// Finish releases all workers, waits for them and removes their directories, unless log files are
+// kept.
 func (d *Driver) Finish(ctx context.Context, s resourcemgr.FinalStatus, _ string) error {
 	for {
 		d.mu.Lock()
@@ -312,6 +336,9 @@ func (d *Driver) Finish(ctx context.Context, s resourcemgr.FinalStatus, _ string
 	}
 	dirs, err := d.directories()
 	for _, w := range dirs {
+		if d.o.KeepLogs {
+			break
+		}
 		err = errors.Join(err, os.RemoveAll(d.dir(w)))
 	}
 	if err != nil {
