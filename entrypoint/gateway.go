@@ -24,8 +24,23 @@ type gateway struct{ jm *jobManager }
 var _ rest.Gateway = gateway{}
 
 func (g gateway) view(j *dispatcher.Job) rest.Job {
-	return jobview.New(jobview.Options{Master: j.Master, Graph: j.Graph, Config: j.Config,
-		Metrics: g.jm.metrics, Started: j.Submitted})
+	return watched{jobview.New(jobview.Options{Master: j.Master, Graph: j.Graph,
+		Config: j.Config, Metrics: g.jm.metrics, Started: j.Submitted}), g.jm}
+}
+
+// watched is a job of which it is noted that somebody has fetched its result.
+type watched struct {
+	*jobview.View
+	jm *jobManager
+}
+
+// Result is how the job ended.
+func (w watched) Result(ctx context.Context) (message.JobResult, bool, error) {
+	r, ended, err := w.View.Result(ctx)
+	if ended {
+		w.jm.resultFetched()
+	}
+	return r, ended, err
 }
 
 // Jobs are all jobs, in the order of their submission.

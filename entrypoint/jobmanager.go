@@ -77,7 +77,11 @@ func runJobManager(l *launch, programs Programs) int {
 		case <-ctx.Done():
 		}
 	}()
-	err = jm.runApplication(ctx, program)
+	if l.Cluster.Mode == ModePerJob {
+		err = jm.runJob(ctx, program)
+	} else {
+		err = jm.runApplication(ctx, program)
+	}
 	status, code := resourcemgr.Succeeded, ExitOK
 	var cancelled *job.CancelledError
 	switch {
@@ -111,10 +115,13 @@ type jobManager struct {
 	serving sync.WaitGroup
 	// fatal has the reason for which the cluster must end.
 	fatal chan error
+	// fetched has an element once a client has fetched a job's result.
+	fetched chan struct{}
 }
 
 func startJobManager(l *launch, logger *slog.Logger) (jm *jobManager, err error) {
 	jm = &jobManager{l: l, logger: logger, fatal: make(chan error, 1),
+		fetched: make(chan struct{}, 1),
 		metrics: metric.NewRegistry()}
 	auth, err := identity.Load(filepath.Join(l.Cluster.Home, identityDir))
 	if err != nil {
@@ -303,6 +310,43 @@ func (jm *jobManager) runApplication(ctx context.Context, program Program) error
 		err = errors.New("the program has ended without running a job")
 	}
 	return err
+}
+
+// runJob runs the job that was shipped, with the program's code.
+func (jm *jobManager) runJob(ctx context.Context, program Program) error {
+	c := jm.l.Cluster
+	g, code, err := rebuild(ctx, program, c.Args, c.Job, jm.files)
+	if err != nil {
+		return err
+	}
+	client, err := jm.jobs.Submit(dispatcher.Submission{Graph: g, Code: code,
+		Execute: c.Job.Execute, Earlier: c.Job.Earlier})
+	if err != nil {
+		return fmt.Errorf("job %q: %w", g.Name, err)
+	}
+	_, err = cancelling{client}.Wait(ctx)
+	if c.Attached && ctx.Err() == nil {
+		late := time.NewTimer(resultTimeout)
+		defer late.Stop()
+		select {
+		case <-jm.fetched:
+		case <-late.C:
+			jm.logger.Warn("nobody has fetched the job's result")
+		case <-ctx.Done():
+		}
+	}
+	return err
+}
+
+// resultTimeout is how long the cluster of a job waits for its attached client to fetch the result.
+const resultTimeout = 10 * time.Second
+
+// resultFetched notes that a client has seen how the job ended.
+func (jm *jobManager) resultFetched() {
+	select {
+	case jm.fetched <- struct{}{}:
+	default:
+	}
 }
 
 // close ends the cluster: jobs are cancelled, workers released, ports closed.

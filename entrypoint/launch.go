@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"goflink/core/config"
+	"goflink/runtime/controlplane"
 	"goflink/runtime/identity"
 )
 
@@ -20,6 +21,8 @@ type Role string
 const (
 	// RoleLocal runs the program with its jobs in the process itself; it is the default.
 	RoleLocal Role = "local"
+	// RoleClient runs the program, whose jobs run on clusters.
+	RoleClient Role = "client"
 	// RolePlan runs the program up to its first Execute and writes the plan.
 	RolePlan Role = "plan"
 	// RoleJobManager is the JobManager of a cluster for one application or one job.
@@ -58,6 +61,10 @@ type ClusterLaunch struct {
 	Home string `json:",omitempty"`
 	// Mode says what a JobManager runs.
 	Mode Mode `json:",omitempty"`
+	// Job is what a JobManager in mode per-job runs, and Attached says that a client waits for its
+	// result.
+	Job      *controlplane.JobDescription `json:",omitempty"`
+	Attached bool                         `json:",omitempty"`
 	// Leader is where a TaskManager finds the JobManager, host:port, and Member what it joins with.
 	Leader string           `json:",omitempty"`
 	Member *identity.Launch `json:",omitempty"`
@@ -66,8 +73,12 @@ type ClusterLaunch struct {
 // Mode says what a JobManager runs.
 type Mode string
 
-// ModeApplication is a JobManager that runs the program's main function itself.
-const ModeApplication Mode = "application"
+const (
+	// ModeApplication is a JobManager that runs the program's main function itself (R136).
+	ModeApplication Mode = "application"
+	// ModePerJob is a JobManager for one job, which is shipped with it (R135, R140).
+	ModePerJob Mode = "per-job"
+)
 
 const (
 	// LaunchVersion is the version of the protocol between launcher and process.

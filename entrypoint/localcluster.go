@@ -17,7 +17,10 @@ import (
 
 	"goflink/core/config"
 	"goflink/core/id"
+	"goflink/core/job"
+	"goflink/runtime/controlplane"
 	"goflink/runtime/identity"
+	"goflink/runtime/rest/message"
 	"goflink/runtime/rest/restclient"
 )
 
@@ -29,6 +32,10 @@ type Deployment struct {
 	Args              []string
 	Config            *config.Configuration
 	Mode              Mode
+	// Job is the job of a cluster for one job.
+	Job *controlplane.JobDescription
+	// Attached says that a client waits for the job's result.
+	Attached bool
 	// Progress hears what is waited for; it may be nil.
 	Progress func(what string)
 }
@@ -149,7 +156,7 @@ func (c *LocalCluster) prepare(d Deployment, conf *config.Configuration) error {
 	}
 	b, err := json.Marshal(Launch{Version: LaunchVersion, Role: RoleJobManager, Program: d.Program,
 		Config: conf.Entries(), Cluster: &ClusterLaunch{ID: c.ID, Args: d.Args, Dir: cwd, Log: dir,
-			Home: c.Home, Mode: d.Mode}})
+			Home: c.Home, Mode: d.Mode, Job: d.Job, Attached: d.Attached}})
 	if err != nil {
 		return err
 	}
@@ -291,6 +298,41 @@ func runningClusters(base string) (ids []string, err error) {
 func (c *LocalCluster) Client(conf *config.Configuration) (*restclient.Client, error) {
 	return restclient.New(restclient.Options{Address: c.REST, Token: c.Token,
 		TokenFrom: filepath.Join(c.Home, identityDir, identity.TokenFile), Config: conf})
+}
+
+// AwaitJob waits until the first job of a cluster runs, or has ended: it returns nil if the cluster
+// has ended by then, well. When ctx ends, the cluster is told to end. progress is told what is
+// waited for.
+func (c *LocalCluster) AwaitJob(ctx context.Context, progress func(what string)) (
+	*message.JobSummary, error) {
+	client, err := c.Client(nil)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for {
+		jobs, err := client.Jobs(ctx)
+		if err == nil && len(jobs) > 0 {
+			j := &jobs[0]
+			run, all := j.Tasks["running"]+j.Tasks["finished"], j.Tasks["total"]
+			if j.State.Terminal() || j.State == job.Running && run == all {
+				return j, nil
+			}
+			progress(fmt.Sprintf("the job %q, which is %s: %d of %d tasks run", j.Name, j.State,
+				run, all))
+		}
+		select {
+		case <-tick.C:
+		case <-c.exited:
+			return nil, c.Died()
+		case <-ctx.Done():
+			err := client.ShutDown(context.WithoutCancel(ctx))
+			return nil, errors.Join(fmt.Errorf("interrupted before the job ran; the cluster %s "+
+				"was told to end", c.ID), err)
+		}
+	}
 }
 
 // Exited is closed when the JobManager has ended.

@@ -64,6 +64,8 @@ func run(programs Programs, args []string) int {
 		return runPlan(l, program, args)
 	case RoleLocal:
 		return runLocal(l, program, args)
+	case RoleClient:
+		return runClient(l, program, args)
 	}
 	fmt.Fprintf(os.Stderr, "error: the launcher wants the role %q, which this program does not "+
 		"have: build it with the release of the launcher\n", l.Role)

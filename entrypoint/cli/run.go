@@ -5,6 +5,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"goflink/core/config"
 	"goflink/entrypoint"
 )
 
@@ -17,11 +18,16 @@ func (a *App) runCommand() *cli.Command {
 		ArgsUsage: "ARTIFACT [arguments…]",
 		Description: artifactHelp + `
 
-   The job runs until it ends. Ctrl-C cancels it.
+   With the target local the job runs in this process, until it ends; Ctrl-C cancels it. With
+   local-per-job each job runs in a cluster of processes of its own; after Ctrl-C it goes on, unless
+   -sae was given.
 
    Example: ` + a.Name + ` run -t local -p 2 ./examples/wordcount --input README.md`,
-		Flags: append(jobFlags("local"), &cli.BoolFlag{Name: "detached", Aliases: []string{"d"},
-			Usage: "return once the job runs (not with the target local)"}),
+		Flags: append(jobFlags("local", entrypoint.TargetPerJob),
+			&cli.BoolFlag{Name: "detached", Aliases: []string{"d"},
+				Usage: "return once the job runs (not with the target local)"},
+			&cli.BoolFlag{Name: "shutdownOnAttachedExit", Aliases: []string{"sae"},
+				Usage: "cancel the job when this command is interrupted"}),
 		OnUsageError: onUsage,
 		Action:       a.run,
 	}
@@ -40,20 +46,31 @@ func (a *App) infoCommand() *cli.Command {
 }
 
 func (a *App) run(c *cli.Context) error {
-	conf, err := a.configure(c, "local")
+	conf, err := a.configure(c, "local", entrypoint.TargetPerJob)
 	if err != nil {
 		return err
 	}
-	if c.Bool("detached") {
+	target, err := config.Get(conf, config.ExecutionTarget)
+	if err != nil {
+		return err
+	}
+	role := entrypoint.RoleLocal
+	if target == entrypoint.TargetPerJob {
+		role = entrypoint.RoleClient
+	} else if c.Bool("detached") {
 		return usagef("option -d: a job with the target local lives in this process and cannot " +
 			"be detached from it")
+	}
+	conf.Set(config.ExecutionAttached.Key, fmt.Sprint(!c.Bool("detached")), "option -d")
+	if c.Bool("shutdownOnAttachedExit") {
+		conf.Set(config.ExecutionShutdownOnAttachedExit.Key, "true", "option -sae")
 	}
 	art, err := a.artifact(c)
 	if err != nil {
 		return err
 	}
 	defer art.close()
-	r, err := art.start(a, entrypoint.Launch{Role: entrypoint.RoleLocal, Program: c.String("class"),
+	r, err := art.start(a, entrypoint.Launch{Role: role, Program: c.String("class"),
 		Config: conf.Entries()}, c.Args().Tail())
 	if err != nil {
 		return err

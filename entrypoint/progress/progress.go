@@ -1,4 +1,5 @@
-package cli
+// Package progress tells the person at a terminal what is waited for.
+package progress
 
 import (
 	"fmt"
@@ -8,9 +9,9 @@ import (
 	"time"
 )
 
-// progress says what is waited for, and since when: on a terminal in one line that changes,
-// otherwise in a line per change, as soon as a wait is worth a line.
-type progress struct {
+// Progress says what is waited for, and since when: on a terminal in one line that changes,
+// otherwise in a line per change, as soon as a wait is worth a line. It is safe for concurrent use.
+type Progress struct {
 	out      io.Writer
 	terminal bool
 	stop     chan struct{}
@@ -34,9 +35,10 @@ const (
 
 var spinner = []rune(`|/-\`)
 
-func (a *App) progress() *progress {
-	p := &progress{out: a.Err, stop: make(chan struct{})}
-	if f, ok := a.Err.(*os.File); ok {
+// Start begins to tell out. End must be called.
+func Start(out io.Writer) *Progress {
+	p := &Progress{out: out, stop: make(chan struct{})}
+	if f, ok := out.(*os.File); ok {
 		info, err := f.Stat()
 		p.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
 	}
@@ -44,7 +46,7 @@ func (a *App) progress() *progress {
 	return p
 }
 
-func (p *progress) run() {
+func (p *Progress) run() {
 	tick := time.NewTicker(spinTime)
 	defer tick.Stop()
 	for turn := 0; ; turn++ {
@@ -57,7 +59,7 @@ func (p *progress) run() {
 	}
 }
 
-func (p *progress) show(now time.Time, turn int) {
+func (p *Progress) show(now time.Time, turn int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	waited := now.Sub(p.since)
@@ -77,8 +79,8 @@ func (p *progress) show(now time.Time, turn int) {
 	}
 }
 
-// wait says what is waited for now.
-func (p *progress) wait(what string) {
+// Wait says what is waited for now. The wait goes on when it is said again.
+func (p *Progress) Wait(what string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if what != p.what {
@@ -86,8 +88,8 @@ func (p *progress) wait(what string) {
 	}
 }
 
-// end ends the progress; a second call does nothing.
-func (p *progress) end() {
+// End ends the progress; a second call does nothing.
+func (p *Progress) End() {
 	p.mu.Lock()
 	over := p.over
 	p.over = true
