@@ -260,8 +260,9 @@ func TestFailures(t *testing.T) {
 		})
 	<-x.c.Master(x.g.ID).Done()
 	r, over, err := x.v.Result(t.Context())
-	if err != nil || !over || r.Application != message.Failed || r.State != job.Failed || r.Restarts != 1 ||
-		!strings.Contains(r.Failure.StackTrace, "no good") || r.Failure.Class != "panic(string)" {
+	if err != nil || !over || r.Application != message.Failed || r.State != job.Failed ||
+		r.Restarts != 1 || !strings.Contains(r.Failure.StackTrace, "no good") ||
+		r.Failure.Class != "panic(string)" {
 		t.Errorf("%+v", r)
 	}
 	all, truncated, err := x.v.Exceptions(t.Context())

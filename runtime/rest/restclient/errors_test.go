@@ -29,7 +29,8 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		}
 	}))
 	defer other.Close()
-	elsewhere := httptest.NewServer(http.RedirectHandler("http://"+x.address, 307))
+	elsewhere := httptest.NewServer(http.RedirectHandler("http://"+x.address,
+		http.StatusTemporaryRedirect))
 	defer elsewhere.Close()
 	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
 	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -144,7 +145,8 @@ func TestUnknownJob(t *testing.T) {
 	j := id.NewJob()
 	_, err := x.client.Job(j).Wait(t.Context())
 	var status *restclient.StatusError
-	if !errors.As(err, &status) || status.Code != 404 || !strings.Contains(err.Error(), j.String()) {
+	if !errors.As(err, &status) || status.Code != 404 ||
+		!strings.Contains(err.Error(), j.String()) {
 		t.Errorf("Wait says %v", err)
 	}
 }
