@@ -125,8 +125,12 @@ func (x *rig) running() message.JobDetails {
 	var d message.JobDetails
 	x.until("records at the sink", func() bool {
 		d = x.details()
-		last := d.Vertices[len(d.Vertices)-1]
-		return d.Counts["RUNNING"] == len(d.Vertices) && last.Metrics.ReadRecords > 0
+		for _, v := range d.Vertices {
+			if v.Tasks["RUNNING"] < v.Parallelism {
+				return false
+			}
+		}
+		return d.Vertices[len(d.Vertices)-1].Metrics.ReadRecords > 0
 	})
 	return d
 }

@@ -139,6 +139,31 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
+// TestAddressOf: R120: the address that a configuration names.
+func TestAddressOf(t *testing.T) {
+	for _, c := range []struct {
+		settings map[string]string
+		want     string
+	}{
+		{map[string]string{"rest.address": "master"}, "http://master:8081"},
+		{map[string]string{"rest.address": "::1", "rest.port": "80", "rest.url-prefix": "/a/b/",
+			"security.ssl.rest.enabled": "true"}, "https://[::1]:80/a/b"},
+		{map[string]string{"rest.port": "80"}, ""},
+		{map[string]string{"rest.address": "master", "rest.port": "many"}, ""},
+	} {
+		conf := config.FromMap(c.settings, "test")
+		got, err := restclient.AddressOf(conf)
+		if got != c.want || (err == nil) != (c.want != "") {
+			t.Errorf("%v: %q, %v", c.settings, got, err)
+		}
+		if err == nil {
+			if _, err := restclient.New(restclient.Options{Address: got, Config: conf}); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
 // TestUnknownJob: R120: the answer for a job that is not there names it.
 func TestUnknownJob(t *testing.T) {
 	x := newRig(t)
