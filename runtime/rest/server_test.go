@@ -96,6 +96,10 @@ func TestLargeBodies(t *testing.T) {
 		}
 	}
 	settle(s.async)
+	s, _ = newServer(t, map[string]string{"rest.server.max-content-length": "100 b"})
+	if code, body := ask(s, "POST", jobOne+"/stop", strings.Repeat(" ", 101)); code != 413 {
+		t.Errorf("more than the server reads at all: %d %s", code, body)
+	}
 }
 
 // TestPanic: R120: a bug in an operation, or in an answer, fails that one and nothing else.
