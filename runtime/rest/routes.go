@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"goflink/core/failure"
 	"goflink/core/id"
 	"goflink/runtime/rest/message"
 )
@@ -108,7 +109,7 @@ func (s *Server) serve(rt route) http.Handler {
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, limit)
-		body, err := rt.do(s, r)
+		body, err := rt.call(s, r)
 		if err != nil {
 			s.fail(w, r, err)
 			return
@@ -119,6 +120,12 @@ func (s *Server) serve(rt route) http.Handler {
 		}
 		s.answer(w, rt.code, body)
 	})
+}
+
+// call calls the handler; a panic of it is an error.
+func (rt *route) call(s *Server, r *http.Request) (body any, err error) {
+	defer failure.Catch(&err, failure.Internal)
+	return rt.do(s, r)
 }
 
 // unknown answers requests without a route: 405 where the path is known with other methods.

@@ -17,15 +17,27 @@ import (
 // streaming is the type of all jobs.
 const streaming = "STREAMING"
 
-// times are when the job began and ended, and how long it has lasted.
-func (v *View) times(ctx context.Context) (start, end, lasted message.Millis, err error) {
-	start, end = message.At(v.o.Started), message.Never
-	lasted = message.Lasting(v.o.Now().Sub(v.o.Started))
+// life is the state of the job with its times: they belong together.
+type life struct {
+	state              job.Status
+	start, end, lasted message.Millis
+}
+
+// life says where the job is in its life. The end of one that has just come to a terminal state is
+// not known before its master is done.
+func (v *View) life(ctx context.Context) (life, error) {
+	l := life{start: message.At(v.o.Started), end: message.Never,
+		lasted: message.Lasting(v.o.Now().Sub(v.o.Started))}
 	r, over, err := v.Result(ctx)
-	if err == nil && over {
-		lasted, end = r.Runtime, start+r.Runtime
+	switch {
+	case err != nil:
+		return l, err
+	case over:
+		l.state, l.lasted, l.end = r.State, r.Runtime, l.start+r.Runtime
+	default:
+		l.state, err = v.Status(ctx)
 	}
-	return start, end, lasted, err
+	return l, err
 }
 
 // counts are the numbers of subtasks by state, of a vertex or, for -1, of all.
@@ -48,28 +60,24 @@ func named(c execgraph.StateCounts) map[string]int {
 }
 
 // Summary is the job in a list.
-func (v *View) Summary(ctx context.Context) (s message.JobSummary, err error) {
-	s = message.JobSummary{ID: v.ID(), Name: v.o.Graph.Name}
-	if s.State, err = v.Status(ctx); err != nil {
-		return s, err
-	}
-	if s.Start, s.End, s.Duration, err = v.times(ctx); err != nil {
-		return s, err
+func (v *View) Summary(ctx context.Context) (message.JobSummary, error) {
+	l, err := v.life(ctx)
+	if err != nil {
+		return message.JobSummary{}, err
 	}
 	tasks, err := v.c.Tasks(ctx)
-	s.Modified = max(s.Start, s.End)
-	s.Tasks = message.TaskCounts(named(counts(tasks, -1)))
-	return s, err
+	return message.JobSummary{ID: v.ID(), Name: v.o.Graph.Name, State: l.state, Start: l.start,
+		End: l.end, Duration: l.lasted, Modified: max(l.start, l.end),
+		Tasks: message.TaskCounts(named(counts(tasks, -1)))}, err
 }
 
 // Details is all of the job.
-func (v *View) Details(ctx context.Context) (d message.JobDetails, err error) {
-	d = message.JobDetails{ID: v.ID(), Name: v.o.Graph.Name, Type: streaming,
-		Now: message.At(v.o.Now()), Plan: v.plan(), Vertices: []message.Vertex{}}
-	if d.State, err = v.Status(ctx); err != nil {
-		return d, err
-	}
-	if d.Start, d.End, d.Duration, err = v.times(ctx); err != nil {
+func (v *View) Details(ctx context.Context) (message.JobDetails, error) {
+	l, err := v.life(ctx)
+	d := message.JobDetails{ID: v.ID(), Name: v.o.Graph.Name, Type: streaming, State: l.state,
+		Start: l.start, End: l.end, Duration: l.lasted, Now: message.At(v.o.Now()),
+		Plan: v.plan(), Vertices: []message.Vertex{}}
+	if err != nil {
 		return d, err
 	}
 	d.Timestamps = v.timestamps(&d)

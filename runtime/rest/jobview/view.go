@@ -24,7 +24,9 @@ import (
 
 // Metrics is where metrics are looked up by their full names; *metric.Registry is one.
 type Metrics interface {
+	// Value is a metric; false if there is none of that name.
 	Value(name string) (float64, bool)
+	// Values are all metrics whose names begin with a prefix.
 	Values(prefix string) []metric.Value
 }
 

@@ -125,8 +125,12 @@ func (x *rig) running() message.JobDetails {
 	var d message.JobDetails
 	x.until("records at the sink", func() bool {
 		d = x.details()
-		last := d.Vertices[len(d.Vertices)-1]
-		return d.Counts["RUNNING"] == len(d.Vertices) && last.Metrics.ReadRecords > 0
+		for _, v := range d.Vertices {
+			if v.Tasks["RUNNING"] < v.Parallelism {
+				return false
+			}
+		}
+		return d.Vertices[len(d.Vertices)-1].Metrics.ReadRecords > 0
 	})
 	return d
 }
@@ -260,8 +264,9 @@ func TestFailures(t *testing.T) {
 		})
 	<-x.c.Master(x.g.ID).Done()
 	r, over, err := x.v.Result(t.Context())
-	if err != nil || !over || r.Application != message.Failed || r.State != job.Failed || r.Restarts != 1 ||
-		!strings.Contains(r.Failure.StackTrace, "no good") || r.Failure.Class != "panic(string)" {
+	if err != nil || !over || r.Application != message.Failed || r.State != job.Failed ||
+		r.Restarts != 1 || !strings.Contains(r.Failure.StackTrace, "no good") ||
+		r.Failure.Class != "panic(string)" {
 		t.Errorf("%+v", r)
 	}
 	all, truncated, err := x.v.Exceptions(t.Context())

@@ -92,7 +92,9 @@ func New(o Options) (*Client, error) {
 	}
 	c.http = &http.Client{
 		// The token must not go elsewhere: neither by a redirect nor through a proxy.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
 		Transport: &http.Transport{TLSClientConfig: o.TLS, IdleConnTimeout: idle,
 			DialContext:         (&net.Dialer{Timeout: connect}).DialContext,
 			TLSHandshakeTimeout: connect, ResponseHeaderTimeout: idle},

@@ -5,7 +5,9 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
+	"goflink/core/accumulator"
 	"goflink/core/id"
 	"goflink/core/job"
 	"goflink/datastream"
@@ -134,6 +136,49 @@ func TestFailureOverREST(t *testing.T) {
 	again.Runtime = local.Runtime // in whole milliseconds over REST
 	if err == nil || !reflect.DeepEqual(again, local) {
 		t.Errorf("the client says %+v, the JobMaster %+v", again, local)
+	}
+}
+
+// counting has accumulators.
+type counting struct {
+	sum     *accumulator.Number[int64]
+	largest *accumulator.Number[float64]
+}
+
+func (f *counting) Open(ctx *datastream.FunctionContext) error {
+	f.sum, f.largest = accumulator.NewCounter(), accumulator.NewMax()
+	if err := ctx.Accumulators().Add("sum", f.sum); err != nil {
+		return err
+	}
+	return ctx.Accumulators().Add("largest", f.largest)
+}
+
+func (f *counting) Map(n int64) (int64, error) {
+	f.sum.Add(n)
+	f.largest.Add(float64(n))
+	return n, nil
+}
+
+// TestResultOverREST: R120, R131: the result of a job is the same over REST.
+func TestResultOverREST(t *testing.T) {
+	x := newRig(t)
+	j := x.submit(func(env *datastream.Environment) {
+		datastream.RichMap(datastream.FromSequence(env, 1, 100), func() *counting {
+			return &counting{}
+		}).ForEach(func(int64) {})
+	})
+	r, err := j.Wait(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	local, err := x.cluster.Master(j.ID()).Client().Wait(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	local.Runtime = local.Runtime.Truncate(time.Millisecond)
+	want := map[string]any{"sum": int64(5050), "largest": 100.0}
+	if !reflect.DeepEqual(r, local) || !reflect.DeepEqual(r.Accumulators, want) {
+		t.Errorf("the client says %+v, the JobMaster %+v", r, local)
 	}
 }
 

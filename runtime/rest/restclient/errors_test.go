@@ -10,11 +10,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
-	"time"
 
 	"goflink/core/config"
 	"goflink/core/id"
+	"goflink/core/job"
 	"goflink/runtime/rest"
 	"goflink/runtime/rest/restclient"
 )
@@ -29,7 +30,8 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		}
 	}))
 	defer other.Close()
-	elsewhere := httptest.NewServer(http.RedirectHandler("http://"+x.address, 307))
+	elsewhere := httptest.NewServer(http.RedirectHandler("http://"+x.address,
+		http.StatusTemporaryRedirect))
 	defer elsewhere.Close()
 	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
 	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -138,13 +140,40 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
+// TestAddressOf: R120: the address that a configuration names.
+func TestAddressOf(t *testing.T) {
+	for _, c := range []struct {
+		settings map[string]string
+		want     string
+	}{
+		{map[string]string{"rest.address": "master"}, "http://master:8081"},
+		{map[string]string{"rest.address": "::1", "rest.port": "80", "rest.url-prefix": "/a/b/",
+			"security.ssl.rest.enabled": "true"}, "https://[::1]:80/a/b"},
+		{map[string]string{"rest.port": "80"}, ""},
+		{map[string]string{"rest.address": "master", "rest.port": "many"}, ""},
+	} {
+		conf := config.FromMap(c.settings, "test")
+		got, err := restclient.AddressOf(conf)
+		if got != c.want || (err == nil) != (c.want != "") {
+			t.Errorf("%v: %q, %v", c.settings, got, err)
+		}
+		if err == nil {
+			_, err := restclient.New(restclient.Options{Address: got, Config: conf})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
 // TestUnknownJob: R120: the answer for a job that is not there names it.
 func TestUnknownJob(t *testing.T) {
 	x := newRig(t)
 	j := id.NewJob()
 	_, err := x.client.Job(j).Wait(t.Context())
 	var status *restclient.StatusError
-	if !errors.As(err, &status) || status.Code != 404 || !strings.Contains(err.Error(), j.String()) {
+	if !errors.As(err, &status) || status.Code != 404 ||
+		!strings.Contains(err.Error(), j.String()) {
 		t.Errorf("Wait says %v", err)
 	}
 }
@@ -190,46 +219,52 @@ func TestTLS(t *testing.T) {
 // TestWaitOutlastsRestart: R131: who waits for a job bears that the JobManager is away for a while.
 func TestWaitOutlastsRestart(t *testing.T) {
 	x := newRig(t)
-	x.conf.Set("rest.retry.delay", "1 ms", "test")
-	x.conf.Set("rest.retry.max-attempts", "10000", "test")
 	j := x.submit(endless)
 	s, err := rest.New(rest.Options{Gateway: x, Config: x.conf, Token: token})
 	if err != nil {
 		t.Fatal(err)
 	}
-	asked := make(chan struct{}, 1000)
-	first := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.Handler().ServeHTTP(w, r)
-		asked <- struct{}{}
-	}))
-	address := first.Listener.Addr().String()
-	waited := make(chan error, 1)
-	c := x.newClient(restclient.Options{Address: address})
-	go func() {
-		_, err := c.Job(j.ID()).Wait(t.Context())
-		waited <- err
-	}()
-	<-asked
-	first.Close()
-	if err := j.Cancel(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	var l net.Listener
-	x.until("the port is free again", func() bool {
-		l, err = net.Listen("tcp", address)
-		return err == nil
-	})
-	second := httptest.NewUnstartedServer(s.Handler())
-	second.Listener.Close()
-	second.Listener = l
-	second.Start()
-	defer second.Close()
-	select {
-	case err := <-waited:
-		if err == nil || !strings.Contains(err.Error(), "was cancelled") {
-			t.Errorf("Wait says %v", err)
+	var asked atomic.Int64
+	away := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch n := asked.Add(1); {
+		case n == 2:
+			if err := j.Cancel(r.Context()); err != nil {
+				t.Error(err)
+			}
+			fallthrough
+		case n > 2 && n < 6:
+			panic(http.ErrAbortHandler) // which cuts the connection off
 		}
-	case <-time.After(time.Minute):
-		t.Error("Wait does not end")
+		s.Handler().ServeHTTP(w, r)
+	}))
+	defer away.Close()
+	_, err = x.newClient(restclient.Options{Address: away.URL}).Job(j.ID()).Wait(t.Context())
+	var cancelled *job.CancelledError
+	if !errors.As(err, &cancelled) || asked.Load() < 6 {
+		t.Errorf("after %d requests Wait says %v", asked.Load(), err)
+	}
+}
+
+// TestWaitGivesUp: R131: a JobManager that stays away is given up after rest.retry.max-attempts.
+func TestWaitGivesUp(t *testing.T) {
+	x := newRig(t)
+	var asked atomic.Int64
+	busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		if _, err := io.WriteString(w, `{"errors":["no leader yet"]}`); err != nil {
+			t.Error(err)
+		}
+	}))
+	defer busy.Close()
+	x.conf.Set("rest.retry.max-attempts", "3", "test")
+	c := x.newClient(restclient.Options{Address: busy.URL})
+	_, err := c.Job(id.NewJob()).Wait(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "no leader yet") || asked.Load() != 3 {
+		t.Errorf("after %d requests Wait says %v", asked.Load(), err)
+	}
+	if _, err := c.Overview(t.Context()); err == nil || asked.Load() != 4 {
+		t.Errorf("after %d requests Overview says %v", asked.Load(), err)
 	}
 }
