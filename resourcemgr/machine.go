@@ -3,6 +3,7 @@ package resourcemgr
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"goflink/core/id"
@@ -179,7 +180,9 @@ func (m *machine) dispatch(ev event) error {
 
 func (m *machine) do(e effect) { m.out = append(m.out, e) }
 
-func (m *machine) tell(format string, args ...any) { m.do(tell{text: fmt.Sprintf(format, args...)}) }
+func (m *machine) tell(format string, args ...any) {
+	m.do(tell{text: fmt.Sprintf(format, args...)})
+}
 
 func (m *machine) warn(format string, args ...any) {
 	m.do(tell{text: fmt.Sprintf(format, args...), bad: true})
@@ -314,7 +317,7 @@ func (m *machine) grantTo(n *need, w *worker) {
 // clip bounds a text from outside.
 func clip(text string) string {
 	if len(text) > MaxReason {
-		return text[:MaxReason] + "…"
+		return strings.ToValidUTF8(text[:MaxReason], "") + "…"
 	}
 	return text
 }

@@ -171,7 +171,7 @@ func (m *machine) ask(p *plan) {
 // limit is the limit that allows no worker beyond all; "" if there is none.
 func (m *machine) limit(all sums) string {
 	if len(m.order)+len(m.requests) >= MaxWorkers {
-		return fmt.Sprintf("there are %d workers and requests, and there can be no more", MaxWorkers)
+		return fmt.Sprintf("the limit of %d workers allows no further one", MaxWorkers)
 	}
 	all.add(m, m.s.Spec.Slots)
 	for i, b := range m.s.bounds() {

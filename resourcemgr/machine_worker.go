@@ -89,7 +89,7 @@ func (m *machine) allocated(ev workerAllocated) error {
 	w := m.add(ev.worker)
 	waited := m.answered(ev.request)
 	if w == nil {
-		m.do(releaseWorker{ev.worker, "there are too many workers"})
+		m.discharge(ev.worker, "there are too many workers")
 		return nil
 	}
 	m.tell("worker %s was started for request %d", ev.worker, ev.request)
@@ -180,8 +180,13 @@ func (m *machine) release(w *worker, reason string) {
 	m.empty(w)
 	w.state, w.since, w.reason = workerReleasing, m.now, reason
 	m.tell("worker %s is released: %s", w.id, reason)
+	m.discharge(w.id, reason)
+}
+
+// discharge has the driver end a worker, unless the driver is not to be called any more.
+func (m *machine) discharge(name id.Worker, reason string) {
 	if m.broken == nil && m.over == "" {
-		m.do(releaseWorker{w.id, reason})
+		m.do(releaseWorker{name, reason})
 	}
 }
 

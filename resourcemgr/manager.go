@@ -26,9 +26,10 @@ type Worker interface {
 	Shutdown(reason string)
 }
 
-// Disconnecter is a Worker whose connection can be cut. It is, as soon as the driver says that the
+// Disconnector is a Worker whose connection can be cut. It is, as soon as the driver says that the
 // worker has ended, so that nobody waits for the silence to be noticed.
-type Disconnecter interface {
+type Disconnector interface {
+	// Disconnect cuts the connection; Manager.Lost may follow, or not.
 	Disconnect(cause error)
 }
 
@@ -228,7 +229,7 @@ func (m *Manager) carryOut(e effect) {
 	case shutDown:
 		e.worker.Shutdown(e.reason)
 	case cutOff:
-		if d, ok := e.worker.(Disconnecter); ok {
+		if d, ok := e.worker.(Disconnector); ok {
 			d.Disconnect(fmt.Errorf("the worker has ended: %s", e.cause))
 		}
 	case requestWorker:

@@ -222,7 +222,12 @@ func (d *Driver) watch(p *process) {
 	code, ok := p.watch.wait()
 	d.mu.Lock()
 	if !ok || d.mu.closed {
+		closed := d.mu.closed
 		d.mu.Unlock()
+		if !closed {
+			d.events.Fatal(fmt.Errorf("local driver: worker %s, process %d, cannot be watched any "+
+				"more", p.Worker, p.PID))
+		}
 		return
 	}
 	if p.grace != nil {

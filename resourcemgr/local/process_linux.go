@@ -44,23 +44,41 @@ func (p *pidfd) wait() (code int, ok bool) {
 	if err != nil {
 		return 0, false
 	}
-	err = c.Read(func(fd uintptr) bool { return ended(fd) })
+	mine := false
+	err = c.Read(func(fd uintptr) bool {
+		if !ended(fd) {
+			return false
+		}
+		const look = unix.WEXITED | unix.WNOHANG | unix.WNOWAIT
+		mine = unix.Waitid(unix.P_PIDFD, int(fd), nil, look, nil) == nil
+		return true
+	})
 	if err != nil {
 		return 0, false
 	}
-	// What the worker has left of its group goes with it. Until it is reaped, the group's number
-	// cannot be that of others; if it was not a child of this process, somebody else reaps it.
 	code = -1
-	var info unix.Siginfo
-	if unix.Waitid(unix.P_PID, p.pid, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil) == nil {
-		_ = unix.Kill(-p.pid, unix.SIGKILL)
-		var status unix.WaitStatus
-		if got, err := unix.Wait4(p.pid, &status, 0, nil); err == nil && got == p.pid {
-			code = exitCode(status)
-		}
+	if mine {
+		code = p.reap()
 	}
 	_ = p.f.Close()
 	return code, true
+}
+
+// reap takes the exit code of a child that has ended; others are reaped by others. What it has left
+// of its group goes with it: until it is reaped, the group's number cannot be that of others.
+func (p *pidfd) reap() int {
+	_ = unix.Kill(-p.pid, unix.SIGKILL)
+	var status unix.WaitStatus
+	for {
+		got, err := unix.Wait4(p.pid, &status, 0, nil)
+		switch {
+		case err == unix.EINTR:
+		case err != nil || got != p.pid:
+			return -1
+		default:
+			return exitCode(status)
+		}
+	}
 }
 
 // ended tells whether the process of a descriptor has ended.
