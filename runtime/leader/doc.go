@@ -6,7 +6,7 @@
 //	    claim-7                who made this file, by exclusive create, has epoch 7
 //	    epoch-6-1f….sealed/    of a predecessor; nobody can put anything into it any more
 //	    epoch-7-9c…/           of the leader: address, alive-<n> (sign of life) and its records
-//	        job-<id>  checkpoint-<id>-<n>  result-<id>  ended
+//	        cluster  job-<id>  checkpoint-<id>-<n>  result-<id>  ended
 //
 // An [Elector] waits until it may lead and takes over; a [Leadership] is one term, with a [Store]
 // for its records; a [Finder] tells workers and clients where the leader is.
@@ -25,6 +25,9 @@
 // rename and remove of the old leader fails, wherever it was paused, and it learns from the
 // failure ([ErrDeposed]). Folders have a random part in their names, so that this holds also when a
 // cluster has ended and another one uses its id.
+//
+// The file "cluster" is made by the first leader and goes the same way, until a leader cleans up: a
+// candidate that has met the cluster before and does not find that file knows that it has ended.
 //
 // The sign of life decides only when a standby tries to take over. It may be wrong about that: two
 // that believe in themselves are told apart by their epochs.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"path"
+	"slices"
 	"sync"
 	"time"
 
@@ -92,25 +93,41 @@ func (e *Elector) try(ctx context.Context, s *standby) (*Leadership, error) {
 	if err != nil {
 		return nil, err
 	}
-	seen := sign{highest: v.highest(), vacant: v.vacant()}
-	if f, ok := v.open(); ok {
-		infos, err := listFolder(ctx, e.o.Files, path.Join(e.e.path, f.name))
-		if err != nil && !errors.Is(err, filesystem.ErrNotExist) {
-			return nil, e.e.failed("look for signs of the leader", err)
-		}
-		seen.folder, seen.alive = f.name, lastAlive(infos)
+	seen, err := e.look(ctx, v)
+	if err != nil {
+		return nil, err
 	}
 	switch s.step(time.Now(), seen) {
 	case takeOver:
-		return e.takeOver(ctx, v)
+		return e.takeOver(ctx, v, s.met)
 	case giveUp:
 		return nil, ErrEnded
 	}
 	return nil, nil
 }
 
-// takeOver tries to become the leader after what was seen.
-func (e *Elector) takeOver(ctx context.Context, seen *view) (*Leadership, error) {
+// look reads the sign of the leader. There is one folder but for moments.
+func (e *Elector) look(ctx context.Context, v *view) (sign, error) {
+	seen := sign{highest: v.highest(), vacant: v.vacant()}
+	open, _ := v.open()
+	seen.folder = open.name
+	for _, f := range v.folders {
+		infos, err := listFolder(ctx, e.o.Files, path.Join(e.e.path, f.file()))
+		if err != nil && !errors.Is(err, filesystem.ErrNotExist) {
+			return seen, e.e.failed("look for signs of the leader", err)
+		}
+		if f == open {
+			seen.alive = lastAlive(infos)
+		}
+		seen.lives = seen.lives || slices.ContainsFunc(infos, func(i filesystem.Info) bool {
+			return i.Name == clusterFile
+		})
+	}
+	return seen, nil
+}
+
+// takeOver tries to become the leader after what was seen; met says that the cluster lived.
+func (e *Elector) takeOver(ctx context.Context, seen *view, met bool) (*Leadership, error) {
 	t, err := e.e.enter(ctx, seen)
 	if err != nil {
 		return nil, err
@@ -120,13 +137,23 @@ func (e *Elector) takeOver(ctx context.Context, seen *view) (*Leadership, error)
 	l.beats, l.stop = context.WithCancel(l.ctx)
 	// Taking over may take longer than the lease, so there are signs of life from now on.
 	l.renewing.Go(l.renew)
-	if err := l.takeOver(ctx); err != nil {
-		late, stop := detached(ctx)
-		defer stop()
-		return nil, errors.Join(err, l.Resign(late))
+	if err := l.takeOver(ctx, met); err != nil {
+		return nil, errors.Join(err, l.giveUp(ctx, errors.Is(err, ErrEnded)))
 	}
 	l.logger.Info("this JobManager leads")
 	return l, nil
+}
+
+// giveUp ends a term that has come to nothing.
+func (l *Leadership) giveUp(ctx context.Context, ended bool) error {
+	ctx, stop := detached(ctx)
+	defer stop()
+	if !ended {
+		return l.Resign(ctx)
+	}
+	l.stopRenewing()
+	l.lose(ErrEnded)
+	return l.t.e.retract(ctx, l.t)
 }
 
 // Leadership is one term of a leader. It ends when it is deposed, or with Resign or CleanUp, one of
@@ -146,8 +173,8 @@ type Leadership struct {
 }
 
 // takeOver shuts the predecessors out and reads what they left.
-func (l *Leadership) takeOver(ctx context.Context) (err error) {
-	if err := l.t.e.succeed(ctx, l.t); err != nil {
+func (l *Leadership) takeOver(ctx context.Context, met bool) (err error) {
+	if err := l.t.e.succeed(ctx, l.t, met); err != nil {
 		return err
 	}
 	if l.store, err = openStore(ctx, l.t, l.lose); err != nil {

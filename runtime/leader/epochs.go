@@ -78,7 +78,7 @@ func listFolder(ctx context.Context, fs filesystem.FileSystem, dir string) (
 }
 
 // enter takes the epoch after those in seen: claim, folder, and a look at who else is there. The
-// error is errLost if somebody else was faster, ErrEnded if what was seen is gone.
+// error is errLost if somebody else was faster.
 func (e *epochs) enter(ctx context.Context, seen *view) (*term, error) {
 	previous := seen.highest()
 	if previous+1 == 0 {
@@ -95,10 +95,8 @@ func (e *epochs) enter(ctx context.Context, seen *view) (*term, error) {
 	}
 	err := e.claim(ctx, t.epoch)
 	switch {
-	case errors.Is(err, filesystem.ErrExist):
-		return nil, errLost
-	case errors.Is(err, filesystem.ErrNotExist):
-		return nil, ErrEnded // the folder of epochs was there before
+	case errors.Is(err, filesystem.ErrExist), errors.Is(err, filesystem.ErrNotExist):
+		return nil, errLost // or the folder of epochs, which was there before, is gone
 	case err == nil:
 		err = e.fs.MkdirAll(ctx, t.path)
 	}
@@ -109,13 +107,9 @@ func (e *epochs) enter(ctx context.Context, seen *view) (*term, error) {
 	if err == nil && now.rival(t.epoch, t.name) {
 		err = errLost
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		_ = removeEmpty(ctx, e.fs, t.path) // if it stays, the next leader removes it
 		return nil, e.failed("take over", err)
-	case previous > 0 && !now.has(previous):
-		// The cluster has ended meanwhile, and what is here is what was made just now.
-		return nil, errors.Join(ErrEnded, e.retract(ctx, t))
 	}
 	return t, nil
 }
@@ -129,17 +123,18 @@ func (e *epochs) claim(ctx context.Context, epoch uint64) error {
 	return errors.Join(w.Sync(), w.Close())
 }
 
-// retract takes back what enter has made in the folder of a cluster that has ended.
+// retract takes back what a term has made in the folder of a cluster that has ended.
 func (e *epochs) retract(ctx context.Context, t *term) error {
 	return errors.Join(
-		remove(ctx, e.fs, t.path),
+		e.fs.RemoveAll(ctx, t.path),
 		remove(ctx, e.fs, path.Join(e.path, claimName(t.epoch))),
 		removeEmpty(ctx, e.fs, e.path),
 		removeEmpty(ctx, e.fs, path.Dir(e.path)))
 }
 
-// succeed shuts all predecessors out and moves what they recorded into the folder of t.
-func (e *epochs) succeed(ctx context.Context, t *term) error {
+// succeed shuts all predecessors out and moves what they recorded into the folder of t. The error
+// is ErrEnded if the cluster is gone, although it was met before: then t has to be retracted.
+func (e *epochs) succeed(ctx context.Context, t *term, met bool) error {
 	if err := e.seal(ctx, t.epoch); err != nil {
 		return e.failed("shut the former leader out", err)
 	}
@@ -160,6 +155,26 @@ func (e *epochs) succeed(ctx context.Context, t *term) error {
 				e.logger.Warn("a file of an earlier leader cannot be removed", "error", err)
 			}
 		}
+	}
+	return e.begin(ctx, t, met)
+}
+
+// begin looks whether the cluster lives, or begins it. The file that says so is somewhere below
+// this term, from where it was moved here, unless nobody has led yet or the last leader has cleaned
+// up.
+func (e *epochs) begin(ctx context.Context, t *term, met bool) error {
+	_, err := e.fs.Stat(ctx, t.file(clusterFile))
+	if errors.Is(err, filesystem.ErrNotExist) {
+		switch err = t.check(ctx, err); {
+		case errors.Is(err, ErrDeposed):
+		case met:
+			return ErrEnded
+		default:
+			err = t.record(ctx, clusterFile, nil)
+		}
+	}
+	if err != nil {
+		return e.failed("take over", err)
 	}
 	return nil
 }

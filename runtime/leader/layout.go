@@ -17,6 +17,8 @@ const (
 	// removedPrefix is what a cluster that has ended becomes before it is deleted.
 	removedPrefix = "removed-"
 
+	// clusterFile goes from leader to leader as long as the cluster lives.
+	clusterFile      = "cluster"
 	addressFile      = "address"
 	endedFile        = "ended"
 	alivePrefix      = "alive-"
@@ -75,21 +77,6 @@ func (v *view) highest() uint64 {
 		n = max(n, f.epoch)
 	}
 	return n
-}
-
-// has says whether there is anything of an epoch.
-func (v *view) has(epoch uint64) bool {
-	for _, c := range v.claims {
-		if c == epoch {
-			return true
-		}
-	}
-	for _, f := range v.folders {
-		if f.epoch == epoch {
-			return true
-		}
-	}
-	return false
 }
 
 // rival says whether somebody else has the given epoch or a higher one; own is the name of the

@@ -128,6 +128,11 @@ func lead(ctx context.Context, e *epochs) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	return leadAfter(ctx, e, seen, false)
+}
+
+// leadAfter takes over after what was seen.
+func leadAfter(ctx context.Context, e *epochs, seen *view, met bool) (*Store, error) {
 	t, err := e.enter(ctx, seen)
 	if err != nil {
 		return nil, err
@@ -135,7 +140,9 @@ func lead(ctx context.Context, e *epochs) (*Store, error) {
 	if err := t.renew(ctx); err != nil {
 		return nil, err
 	}
-	if err := e.succeed(ctx, t); err != nil {
+	if err := e.succeed(ctx, t, met); errors.Is(err, ErrEnded) {
+		return nil, errors.Join(err, e.retract(ctx, t))
+	} else if err != nil {
 		return nil, err
 	}
 	return openStore(ctx, t, func(error) {})

@@ -8,6 +8,8 @@ type sign struct {
 	folder  string
 	alive   uint64
 	vacant  bool
+	// lives says that the cluster's file is there.
+	lives bool
 }
 
 // verdict is what a standby does.
@@ -25,7 +27,7 @@ type standby struct {
 	lease time.Duration
 	last  sign
 	since time.Time // when last was seen first
-	met   bool      // there was a leader
+	met   bool      // the cluster was seen to live
 }
 
 // step decides. A leader counts as lost when its sign has not changed for the lease.
@@ -36,8 +38,9 @@ func (s *standby) step(now time.Time, seen sign) verdict {
 		}
 		return takeOver
 	}
-	if !s.met || seen != s.last {
-		s.met, s.last, s.since = true, seen, now
+	s.met = s.met || seen.lives
+	if seen != s.last {
+		s.last, s.since = seen, now
 	}
 	if seen.vacant {
 		return takeOver

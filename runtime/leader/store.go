@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -202,7 +203,7 @@ func (s *Store) PutCheckpoint(ctx context.Context, j id.Job, c Checkpoint) error
 	switch last := len(e.checkpoints) - 1; {
 	case !e.graph || e.ended:
 		return s.failed(what, errors.New("the job is not recorded, or has ended"))
-	case c.Retained < 1:
+	case c.Retained < 1 || c.Retained > math.MaxInt32:
 		return s.failed(what, fmt.Errorf("%d checkpoints are retained, want 1 or more",
 			c.Retained))
 	case last >= 0 && c.Number <= e.checkpoints[last]:
@@ -249,10 +250,10 @@ func (s *Store) TrimJob(ctx context.Context, j id.Job) error {
 		return s.failed("delete the records of job "+j.String(), err)
 	}
 	defer s.unlock(j, e)
-	if !e.ended {
-		return s.failed("delete the records of job "+j.String(), errors.New("the job has not ended"))
+	if err = errors.New("the job has not ended"); e.ended {
+		err = s.trim(ctx, j, e)
 	}
-	return s.failed("delete the records of job "+j.String(), s.trim(ctx, j, e))
+	return s.failed("delete the records of job "+j.String(), err)
 }
 
 // trim removes graph and checkpoints. The caller holds e.mu.
@@ -354,7 +355,7 @@ func (s *Store) checkpoint(ctx context.Context, j id.Job, n uint64) (Checkpoint,
 		return Checkpoint{}, err
 	}
 	retained, size := binary.Uvarint(b)
-	if size <= 0 || retained < 1 || int64(int(retained)) != int64(retained) || int(retained) < 1 {
+	if size <= 0 || retained < 1 || retained > math.MaxInt32 {
 		return Checkpoint{}, damaged(s.t.file(name), "it does not say how many are retained")
 	}
 	return Checkpoint{Number: n, Pointer: b[size:], Retained: int(retained)}, nil

@@ -81,8 +81,8 @@ func TestPausedLeader(t *testing.T) {
 			}
 			return
 		}
-		// Who has not looked at the epochs yet takes over from the other; all else learns that it is
-		// late.
+		// Who has not looked at the epochs yet takes over from the other; all else learns that it
+		// is late.
 		if err == nil {
 			if perr := w.put(t.Context(), other, jobID(2)); !errors.Is(perr, ErrDeposed) {
 				t.Errorf("paused before %q: two lead, %v", paused, perr)
