@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"goflink/core/config"
+	"goflink/core/filesystem"
 	"goflink/runtime/controlplane/rpc"
 	"goflink/runtime/identity"
+	"goflink/runtime/leader"
 )
 
 // enter prepares a process of a cluster: its working directory is the program's, its arguments are
@@ -36,17 +38,26 @@ func (l *launch) enter(component string) (*slog.Logger, error) {
 	return slog.New(slog.NewTextHandler(f, nil)), nil
 }
 
-// fixedLeader is the JobManager of a cluster that has one address for ever.
-type fixedLeader string
-
-// Leader returns the address.
-func (f fixedLeader) Leader(context.Context) (string, error) { return string(f), nil }
+// leaders finds the JobManager that leads: the one that has started this process, or under high
+// availability whoever it is.
+func (l *launch) leaders(files *filesystem.Registry, logger *slog.Logger) (
+	rpc.LeaderFinder, error) {
+	o, on, err := leader.FromConfig(context.Background(), l.config, files, logger)
+	if err != nil {
+		return nil, err
+	}
+	if on {
+		return leader.NewFinder(o), nil
+	}
+	return leader.Fixed(l.Cluster.Leader), nil
+}
 
 // joinRetry is the time between two attempts to reach the JobManager for a certificate.
 const joinRetry = 200 * time.Millisecond
 
 // joinCluster gets a certificate from the JobManager, which may still be starting.
-func joinCluster(ctx context.Context, l *launch, logger *slog.Logger) (*identity.Member, error) {
+func joinCluster(ctx context.Context, l *launch, leaders rpc.LeaderFinder,
+	logger *slog.Logger) (*identity.Member, error) {
 	timeout, err := config.Get(l.config, config.TaskManagerRegistrationTimeout)
 	if err != nil {
 		return nil, err
@@ -54,7 +65,11 @@ func joinCluster(ctx context.Context, l *launch, logger *slog.Logger) (*identity
 	late := time.NewTimer(timeout)
 	defer late.Stop()
 	for {
-		m, err := identity.JoinCluster(ctx, l.Cluster.Leader, *l.Cluster.Member)
+		var m *identity.Member
+		address, err := leaders.Leader(ctx)
+		if err == nil {
+			m, err = identity.JoinCluster(ctx, address, *l.Cluster.Member)
+		}
 		if err == nil || errors.Is(err, identity.ErrRefused) || ctx.Err() != nil {
 			return m, err
 		}

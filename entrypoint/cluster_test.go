@@ -274,7 +274,7 @@ func written(t *testing.T, dir string) (lines []string) {
 func (c *LocalCluster) workersOf(t *testing.T) (pids []int) {
 	t.Helper()
 	for pid := range c.processes(t) {
-		if pid != c.PID {
+		if !slices.Contains(c.PIDs, pid) {
 			pids = append(pids, pid)
 		}
 	}
@@ -283,7 +283,8 @@ func (c *LocalCluster) workersOf(t *testing.T) (pids []int) {
 }
 
 // TestLostTaskManagers: R5, R7, R95, R133: TaskManagers are killed, and stopped for longer than the
-// heartbeat time-out, again and again; each is replaced, and in the end each result was written once.
+// heartbeat time-out, again and again; each is replaced, and in the end each result was written
+// once.
 func TestLostTaskManagers(t *testing.T) {
 	out, records := t.TempDir(), int64(testkit.Scaled(60_000))
 	c := deployed(t, "sums", []string{out, fmt.Sprint(records)}, append(slices.Clone(quick),
@@ -344,7 +345,7 @@ func TestLostJobManager(t *testing.T) {
 	c := deployed(t, "sums", []string{out, "100000000"}, append(slices.Clone(quick),
 		"taskmanager.registration.timeout", "500 ms")...)
 	eventually(t, "there are not two workers", func() bool { return len(c.workersOf(t)) == 2 })
-	if err := syscall.Kill(c.PID, syscall.SIGKILL); err != nil {
+	if err := syscall.Kill(c.PIDs[0], syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "workers of a dead cluster go on", func() bool {

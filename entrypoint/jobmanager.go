@@ -32,6 +32,7 @@ import (
 	"goflink/runtime/controlplane/rpc"
 	"goflink/runtime/dispatcher"
 	"goflink/runtime/identity"
+	"goflink/runtime/leader"
 	"goflink/runtime/metric"
 	"goflink/runtime/rest"
 )
@@ -62,8 +63,15 @@ func runJobManager(l *launch, programs Programs) int {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		return ExitUsage
 	}
-	jm, err := startJobManager(l, logger)
-	if err != nil {
+	jm := newJobManager(l, logger)
+	if err = jm.lead(ctx); err == nil {
+		err = jm.start()
+	}
+	switch {
+	case errors.Is(err, leader.ErrEnded) || err != nil && ctx.Err() != nil:
+		logger.Info("the JobManager ends without having led", "cause", err)
+		return ExitOK
+	case err != nil:
 		logger.Error("the JobManager cannot start", "error", err)
 		fmt.Fprintln(os.Stderr, "error:", err)
 		return ExitFailed
@@ -81,6 +89,9 @@ func runJobManager(l *launch, programs Programs) int {
 		err = jm.runJob(ctx, program)
 	} else {
 		err = jm.runApplication(ctx, program)
+	}
+	if jm.handsOver(ctx) {
+		return jm.handOver(context.Cause(ctx))
 	}
 	status, code := resourcemgr.Succeeded, ExitOK
 	var cancelled *job.CancelledError
@@ -109,6 +120,9 @@ type jobManager struct {
 	jobs    *dispatcher.Dispatcher
 	manager *resourcemgr.Manager
 	metrics *metric.Registry
+	// term is this leader's, nil without high availability, and epoch its epoch.
+	term    *leader.Leadership
+	epoch   uint64
 	workers *rpc.Server
 	control *grpc.Server
 	rest    *rest.Server
@@ -119,53 +133,58 @@ type jobManager struct {
 	fetched chan struct{}
 }
 
-func startJobManager(l *launch, logger *slog.Logger) (jm *jobManager, err error) {
-	jm = &jobManager{l: l, logger: logger, fatal: make(chan error, 1),
-		fetched: make(chan struct{}, 1),
-		metrics: metric.NewRegistry()}
+func newJobManager(l *launch, logger *slog.Logger) *jobManager {
+	return &jobManager{l: l, logger: logger, fatal: make(chan error, 1), epoch: noHAEpoch,
+		fetched: make(chan struct{}, 1), metrics: metric.NewRegistry()}
+}
+
+// start starts all parts. On error nothing of them is left.
+func (jm *jobManager) start() error {
+	l, logger := jm.l, jm.logger
 	auth, err := identity.Load(filepath.Join(l.Cluster.Home, identityDir))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	member, err := auth.Issue(identity.JobManager, "jobmanager")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	mem, err := memory.JobManager(l.config)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	debug.SetMemoryLimit(int64(mem.GoLimit))
-	if jm.files, err = newFiles(); err != nil {
-		return nil, err
-	}
 	control, err := listenControl(l.config)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	address, err := advertised(l.config, config.JobManagerRPCAddress, bindHost(l.config),
 		control.Addr())
 	if err != nil {
-		return nil, errors.Join(err, control.Close())
+		return errors.Join(err, control.Close())
 	}
 	if jm.manager, err = jm.newManager(auth, address); err != nil {
-		return nil, errors.Join(err, control.Close())
+		return errors.Join(err, control.Close())
 	}
 	jm.jobs = dispatcher.New(dispatcher.Options{Host: host.Real{}, Config: l.config,
-		Files: jm.files, Resources: jm.manager, Epoch: noHAEpoch, Metrics: jm.metrics,
-		Logger: logger, Trace: func(j id.Job, event string) {
+		Files: jm.files, Resources: jm.manager, Epoch: jm.epoch, Metrics: jm.metrics,
+		Store: jm.store(), Logger: logger, Trace: func(j id.Job, event string) {
 			logger.Info("event", "job", j, "event", event)
 		}})
 	if err := jm.serveWorkers(control, auth, member); err != nil {
-		return nil, errors.Join(err, control.Close())
+		return errors.Join(err, control.Close())
 	}
-	if err := jm.serveREST(auth); err != nil {
-		return nil, errors.Join(err, jm.close(resourcemgr.Failed, err))
+	err = jm.serveREST(auth)
+	if err == nil {
+		err = jm.manager.Start(context.Background())
 	}
-	if err := jm.manager.Start(context.Background()); err != nil {
-		return nil, errors.Join(err, jm.close(resourcemgr.Failed, err))
+	if err == nil {
+		err = jm.publish(address)
 	}
-	return jm, nil
+	if err != nil {
+		return errors.Join(err, jm.close(resourcemgr.Failed, err))
+	}
+	return nil
 }
 
 // bindHost is where the JobManager listens; its errors come up where the option is read next.
@@ -224,7 +243,7 @@ func (jm *jobManager) newManager(auth *identity.Authority, leader string) (
 	}
 	base := filepath.Join(l.Cluster.Home, workersDir)
 	driver, err := local.New(local.Options{Binary: binary, Base: base, Prefix: "taskmanager",
-		Epoch: noHAEpoch, Logger: jm.logger, KeepLogs: true,
+		Epoch: jm.epoch, Logger: jm.logger, KeepLogs: true,
 		Env: append(os.Environ(), LaunchFileEnv+"="+launchFile),
 		Files: func(w id.Worker) (map[string][]byte, error) {
 			member := auth.Launch(w)
@@ -258,7 +277,7 @@ func (jm *jobManager) serveWorkers(l net.Listener, auth *identity.Authority,
 		return err
 	}
 	jm.workers = rpc.NewServer(rpc.ServerOptions{Hub: hub{jm}, Authority: auth,
-		Cluster: jm.l.Cluster.ID, Epoch: noHAEpoch, Heartbeats: beats, Logger: jm.logger})
+		Cluster: jm.l.Cluster.ID, Epoch: jm.epoch, Heartbeats: beats, Logger: jm.logger})
 	jm.control = jm.workers.NewGRPC(grpc.Creds(credentials.NewTLS(member.ControlServer())))
 	jm.serving.Go(func() {
 		if err := jm.control.Serve(l); err != nil {
@@ -302,10 +321,15 @@ func writeFile(path string, b []byte) error {
 
 // runApplication runs the program's main function.
 func (jm *jobManager) runApplication(ctx context.Context, program Program) error {
-	x := &applicationExecutor{jobs: jm.jobs}
+	x := &applicationExecutor{jobs: jm.jobs, cluster: jm.l.Cluster.ID,
+		following: jm.following}
+	var err error
+	if x.recorded, err = jm.recorded(ctx); err != nil {
+		return err
+	}
 	env := datastream.New(ctx, datastream.Options{Executor: x, Config: jm.l.config,
 		Files: jm.files})
-	err := callProgram(program, env, jm.l.Cluster.Args)
+	err = callProgram(program, env, jm.l.Cluster.Args)
 	if err == nil && x.calls() == 0 {
 		err = errors.New("the program has ended without running a job")
 	}
@@ -319,12 +343,24 @@ func (jm *jobManager) runJob(ctx context.Context, program Program) error {
 	if err != nil {
 		return err
 	}
-	client, err := jm.jobs.Submit(dispatcher.Submission{Graph: g, Code: code,
-		Execute: c.Job.Execute, Earlier: c.Job.Earlier})
+	earlier, err := jm.recorded(ctx)
+	if err != nil {
+		return err
+	}
+	s := dispatcher.Submission{Graph: g, Code: code, Execute: c.Job.Execute,
+		Earlier: c.Job.Earlier, Recorded: earlier[g.ID]}
+	if s.Recorded != nil && s.Recorded.Ended {
+		ended, err := replay(s.Recorded)
+		if err == nil {
+			_, err = ended.Wait(ctx)
+		}
+		return err
+	}
+	client, err := jm.jobs.Submit(s)
 	if err != nil {
 		return fmt.Errorf("job %q: %w", g.Name, err)
 	}
-	_, err = cancelling{client}.Wait(ctx)
+	_, err = jm.following(client).Wait(ctx)
 	if c.Attached && ctx.Err() == nil {
 		late := time.NewTimer(resultTimeout)
 		defer late.Stop()
@@ -364,6 +400,11 @@ func (jm *jobManager) close(status resourcemgr.FinalStatus, cause error) error {
 	if jm.rest != nil {
 		err = errors.Join(err, jm.rest.Close(ctx))
 	}
+	if jm.term != nil {
+		if cerr := jm.term.CleanUp(ctx); cerr != nil {
+			err = errors.Join(err, cerr, jm.term.Resign(ctx))
+		}
+	}
 	jm.serving.Wait()
 	return errors.Join(err, leaveLocal(jm.l.Cluster.Home))
 }
@@ -378,7 +419,7 @@ type connected struct{ w *rpc.Worker }
 
 var (
 	_ resourcemgr.Worker       = connected{}
-	_ resourcemgr.Disconnecter = connected{}
+	_ resourcemgr.Disconnector = connected{}
 )
 
 func (c connected) Worker() id.Worker                       { return c.w.Worker() }

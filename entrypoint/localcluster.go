@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -46,15 +47,18 @@ type LocalCluster struct {
 	ID, Home string
 	// REST is the address of the REST interface, host:port, and Token what changes need.
 	REST, Token string
-	// PID is the JobManager's.
-	PID int
-	// exited is closed when the JobManager has ended; exit is how.
+	// PIDs are the JobManagers'.
+	PIDs []int
+	// exited is closed when all JobManagers have ended; exit is how the last one did.
 	exited chan struct{}
 	exit   error
+	last   string // its directory
 }
 
 const (
 	jobManagerDir = "jobmanager"
+	outFile       = "jobmanager.out"
+	errFile       = "jobmanager.err"
 	artifactFile  = "program"
 	// pollInterval is the time between two looks at a cluster that is starting.
 	pollInterval = 20 * time.Millisecond
@@ -95,6 +99,7 @@ func DeployLocal(ctx context.Context, d Deployment) (c *LocalCluster, err error)
 		return nil, fmt.Errorf("%s is %q, which cannot be the name of a directory",
 			config.ClusterID.Key, name)
 	}
+	preset(conf, config.HighAvailabilityClusterID, name, "the cluster's id")
 	c = &LocalCluster{ID: name, Home: filepath.Join(base, name), exited: make(chan struct{})}
 	auth, err := identity.Create(filepath.Join(c.Home, identityDir), c.ID)
 	if errors.Is(err, os.ErrExist) {
@@ -108,8 +113,12 @@ func DeployLocal(ctx context.Context, d Deployment) (c *LocalCluster, err error)
 	if d.Progress != nil {
 		d.Progress("the JobManager to start")
 	}
-	if err = c.prepare(d, conf); err == nil {
-		err = c.start()
+	number, err := config.Get(conf, config.LocalJobManagers)
+	if err == nil {
+		err = c.prepare(d, conf, number)
+	}
+	if err == nil {
+		err = c.start(number)
 	}
 	if err != nil {
 		return nil, errors.Join(err, leaveLocal(c.Home))
@@ -138,8 +147,25 @@ func preset[T any](c *config.Configuration, o config.Option[T], value, origin st
 	}
 }
 
-// prepare puts into the cluster's directory the artifact and the instructions for the JobManager.
-func (c *LocalCluster) prepare(d Deployment, conf *config.Configuration) error {
+// jobManagerHome is the directory of the n-th JobManager, from 0.
+func (c *LocalCluster) jobManagerHome(n int) string {
+	if n == 0 {
+		return filepath.Join(c.Home, jobManagerDir)
+	}
+	return filepath.Join(c.Home, fmt.Sprint(jobManagerDir, "-", n+1))
+}
+
+// prepare puts into the cluster's directory the artifact and the instructions for the JobManagers.
+func (c *LocalCluster) prepare(d Deployment, conf *config.Configuration, number int) error {
+	ha, err := config.Get(conf, config.HighAvailabilityType)
+	if err != nil {
+		return err
+	}
+	if number > 1 && strings.EqualFold(ha, "none") {
+		return fmt.Errorf("%s is %d, but %s is NONE: only one JobManager can lead; set it to "+
+			"filesystem, with %s", config.LocalJobManagers.Key, number,
+			config.HighAvailabilityType.Key, config.HighAvailabilityStorageDirectory.Key)
+	}
 	if err := copyFile(filepath.Join(c.Home, artifactFile), d.Artifact); err != nil {
 		return err
 	}
@@ -148,19 +174,26 @@ func (c *LocalCluster) prepare(d Deployment, conf *config.Configuration) error {
 		return err
 	}
 	// What is left of an earlier cluster of this id are log files.
-	dir := filepath.Join(c.Home, jobManagerDir)
-	err = errors.Join(os.RemoveAll(dir), os.RemoveAll(filepath.Join(c.Home, workersDir)),
-		os.Mkdir(dir, 0o700))
-	if err != nil {
+	if err := os.RemoveAll(filepath.Join(c.Home, workersDir)); err != nil {
 		return err
 	}
-	b, err := json.Marshal(Launch{Version: LaunchVersion, Role: RoleJobManager, Program: d.Program,
-		Config: conf.Entries(), Cluster: &ClusterLaunch{ID: c.ID, Args: d.Args, Dir: cwd, Log: dir,
-			Home: c.Home, Mode: d.Mode, Job: d.Job, Attached: d.Attached}})
-	if err != nil {
-		return err
+	for n := range number {
+		dir := c.jobManagerHome(n)
+		if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700)); err != nil {
+			return err
+		}
+		b, err := json.Marshal(Launch{Version: LaunchVersion, Role: RoleJobManager,
+			Program: d.Program, Config: conf.Entries(), Cluster: &ClusterLaunch{ID: c.ID,
+				Args: d.Args, Dir: cwd, Log: dir, Home: c.Home, Mode: d.Mode, Job: d.Job,
+				Attached: d.Attached}})
+		if err == nil {
+			err = writeFile(filepath.Join(dir, launchFile), b)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return writeFile(filepath.Join(dir, launchFile), b)
+	return nil
 }
 
 // copyFile copies a program. A hard link would do until somebody builds the program again.
@@ -178,37 +211,51 @@ func copyFile(to, from string) error {
 	return errors.Join(err, out.Close())
 }
 
-// start starts the JobManager, which is a session of its own.
-func (c *LocalCluster) start() error {
-	dir := filepath.Join(c.Home, jobManagerDir)
-	out, err := os.OpenFile(filepath.Join(dir, "jobmanager.out"), os.O_CREATE|os.O_WRONLY|
-		os.O_APPEND, 0o600)
-	if err != nil {
-		return err
+// start starts the JobManagers, each of which is a session of its own.
+func (c *LocalCluster) start(number int) error {
+	var running sync.WaitGroup
+	var mu sync.Mutex
+	for n := range number {
+		dir := c.jobManagerHome(n)
+		cmd, err := c.command(dir)
+		if err == nil {
+			err = errors.Join(cmd.Start(), cmd.Stdout.(io.Closer).Close(),
+				cmd.Stderr.(io.Closer).Close())
+		}
+		if err != nil {
+			return fmt.Errorf("the JobManager cannot be started: %w", err)
+		}
+		c.PIDs = append(c.PIDs, cmd.Process.Pid)
+		running.Go(func() {
+			err := cmd.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			c.exit, c.last = err, dir
+		})
 	}
-	defer out.Close()
-	errs, err := os.OpenFile(c.errFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
-		return err
-	}
-	defer errs.Close()
-	cmd := exec.Command(filepath.Join(c.Home, artifactFile))
-	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, out, errs
-	cmd.Env = append(os.Environ(), LaunchFileEnv+"="+filepath.Join(dir, launchFile))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("the JobManager cannot be started: %w", err)
-	}
-	c.PID = cmd.Process.Pid
-	go func() { // ends with the JobManager, or with this process
-		c.exit = cmd.Wait()
+	go func() { // ends with the JobManagers, or with this process
+		running.Wait()
 		close(c.exited)
 	}()
 	return nil
 }
 
-func (c *LocalCluster) errFile() string {
-	return filepath.Join(c.Home, jobManagerDir, "jobmanager.err")
+// command is a JobManager to be started in a directory.
+func (c *LocalCluster) command(dir string) (*exec.Cmd, error) {
+	cmd := exec.Command(filepath.Join(c.Home, artifactFile))
+	const flags = os.O_CREATE | os.O_WRONLY | os.O_APPEND
+	out, err := os.OpenFile(filepath.Join(dir, outFile), flags, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	errs, err := os.OpenFile(filepath.Join(dir, errFile), flags, 0o600)
+	if err != nil {
+		return nil, errors.Join(err, out.Close())
+	}
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, out, errs
+	cmd.Env = append(os.Environ(), LaunchFileEnv+"="+filepath.Join(dir, launchFile))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	return cmd, nil
 }
 
 // awaitREST waits until the JobManager has published the address of its REST interface.
@@ -229,8 +276,8 @@ func (c *LocalCluster) awaitREST(ctx context.Context) error {
 		case <-c.exited:
 			return nil // its application was quick, or Died says what happened
 		case <-ctx.Done():
-			return fmt.Errorf("the JobManager (process %d, log files in %s) has not opened its "+
-				"REST interface: %w", c.PID, filepath.Dir(c.errFile()), ctx.Err())
+			return fmt.Errorf("the JobManager (processes %v, log files in %s) has not opened its "+
+				"REST interface: %w", c.PIDs, c.Home, ctx.Err())
 		}
 	}
 }
@@ -238,9 +285,12 @@ func (c *LocalCluster) awaitREST(ctx context.Context) error {
 // leaveLocal removes from a cluster's directory what a cluster that has ended does not need: its
 // secrets and its program. Log files stay.
 func leaveLocal(home string) (err error) {
-	for _, name := range []string{restAddressFile, filepath.Join(jobManagerDir, launchFile),
-		artifactFile, identityDir} {
-		err = errors.Join(err, os.RemoveAll(filepath.Join(home, name)))
+	files, err := filepath.Glob(filepath.Join(home, jobManagerDir+"*", launchFile))
+	for _, name := range []string{restAddressFile, artifactFile, identityDir} {
+		files = append(files, filepath.Join(home, name))
+	}
+	for _, f := range files {
+		err = errors.Join(err, os.RemoveAll(f))
 	}
 	return err
 }
@@ -345,7 +395,7 @@ func (c *LocalCluster) Died() error {
 		return nil
 	}
 	return fmt.Errorf("the JobManager has ended (%w); its log files are in %s; it said:\n%s",
-		c.exit, filepath.Dir(c.errFile()), tailOf(c.errFile()))
+		c.exit, c.last, tailOf(filepath.Join(c.last, errFile)))
 }
 
 // tailOf is the end of a file, or what is wrong with it.

@@ -31,8 +31,8 @@ import (
 // ExitNoLeader is the exit code of a TaskManager whose cluster is gone: nothing failed.
 const ExitNoLeader = ExitOK
 
-// runWorker is role taskmanager: it offers slots to the leader and runs the program's tasks until the
-// leader, a signal or the end of the cluster ends it.
+// runWorker is role taskmanager: it offers slots to the leader and runs the program's tasks until
+// the leader, a signal or the end of the cluster ends it.
 func runWorker(l *launch, programs Programs) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -87,7 +87,11 @@ func newWorker(ctx context.Context, l *launch, programs Programs, logger *slog.L
 	if err != nil {
 		return nil, err
 	}
-	member, err := joinCluster(ctx, l, logger)
+	leaders, err := l.leaders(files, logger)
+	if err != nil {
+		return nil, err
+	}
+	member, err := joinCluster(ctx, l, leaders, logger)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +122,7 @@ func newWorker(ctx context.Context, l *launch, programs Programs, logger *slog.L
 		return nil, err
 	}
 	client = rpc.NewClient(rpc.ClientOptions{Cluster: c.ID, Executor: w.tm,
-		Leaders: fixedLeader(c.Leader), Connected: w.jobs.begin,
+		Leaders: leaders, Connected: w.jobs.begin,
 		Credentials: credentials.NewTLS(member.ControlClient()), Timeout: registration,
 		CancelTimeout: cancellation, Logger: logger,
 		Registration: controlplane.Registration{Worker: name, Slots: slots, DataAddress: address,

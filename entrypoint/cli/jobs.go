@@ -28,7 +28,8 @@ func clusterFlags(more ...cli.Flag) []cli.Flag {
 	}, more...)
 }
 
-const jobHelp = `JOB is the job's id, as the action list shows it. The cluster is named by -Dcluster.id=ID.`
+const jobHelp = `JOB is the job's id, as the action list shows it. The cluster is named by
+   -Dcluster.id=ID.`
 
 func (a *App) listCommand() *cli.Command {
 	return &cli.Command{

@@ -20,6 +20,7 @@ import (
 	"goflink/runtime/assembly"
 	"goflink/runtime/controlplane"
 	"goflink/runtime/jobmaster"
+	"goflink/runtime/leader"
 	"goflink/runtime/metric"
 )
 
@@ -38,6 +39,8 @@ type Options struct {
 	Logger  *slog.Logger
 	// Trace hears the events of all jobs; nil if nobody listens.
 	Trace func(j id.Job, event string)
+	// Store keeps what outlives this leader; nil without high availability.
+	Store *leader.Store
 }
 
 // Submission is a job on its way in.
@@ -48,11 +51,15 @@ type Submission struct {
 	// Execute is which call of Execute made the job, and Earlier what became of those before it.
 	Execute int
 	Earlier []controlplane.JobOutcome
+	// Recorded is what earlier leaders have recorded of the job; nil if there is nothing.
+	Recorded *leader.Job
 }
 
 // Dispatcher keeps the jobs of a cluster. It is safe for concurrent use.
 type Dispatcher struct {
-	o  Options
+	o Options
+	// recording are the results that are being recorded.
+	recording sync.WaitGroup
 	mu struct {
 		sync.Mutex
 		jobs map[id.Job]*Job
@@ -102,6 +109,9 @@ func (d *Dispatcher) Submit(s Submission) (jobmaster.Client, error) {
 	if err != nil {
 		return jobmaster.Client{}, err
 	}
+	if err := d.record(&s, checkpoints); err != nil {
+		return jobmaster.Client{}, err
+	}
 	o := jobmaster.Options{Host: d.o.Host, Job: s.Graph, Code: s.Code, Config: a.Config,
 		Resources: d.o.Resources, Checkpoints: checkpoints,
 		Metrics: d.o.Metrics.Group("jobmanager", s.Graph.ID.String()),
@@ -109,8 +119,9 @@ func (d *Dispatcher) Submit(s Submission) (jobmaster.Client, error) {
 	if d.o.Trace != nil {
 		o.Trace = func(event string) { d.o.Trace(s.Graph.ID, event) }
 	}
-	master, err := jobmaster.New(o)
-	if err != nil {
+	var master *jobmaster.Master
+	o.Ended = func() { d.ended(master) }
+	if master, err = jobmaster.New(o); err != nil {
 		return jobmaster.Client{}, err
 	}
 	if err := d.add(&Job{Submission: s, Config: a.Config, Master: master,
@@ -195,5 +206,28 @@ func (d *Dispatcher) Close(ctx context.Context) error {
 			return fmt.Errorf("job %s has not ended: %w", j.Graph.ID, ctx.Err())
 		}
 	}
+	d.recording.Wait()
+	return nil
+}
+
+// Suspend accepts no more jobs and gives those that run up to the next leader: they are not
+// cancelled, and their checkpoints stay (R150). It returns when nothing is done for them any more, or
+// ctx has ended. It must not be called under simulation.
+func (d *Dispatcher) Suspend(ctx context.Context, cause error) error {
+	d.mu.Lock()
+	d.mu.closed = ErrClosed
+	d.mu.Unlock()
+	jobs := d.Jobs()
+	for _, j := range jobs {
+		j.Master.Suspend(cause)
+	}
+	for _, j := range jobs {
+		select {
+		case <-j.Master.Done():
+		case <-ctx.Done():
+			return fmt.Errorf("job %s is not suspended: %w", j.Graph.ID, ctx.Err())
+		}
+	}
+	d.recording.Wait()
 	return nil
 }

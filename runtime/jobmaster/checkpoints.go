@@ -25,6 +25,9 @@ type CheckpointOptions struct {
 	// Epoch is that of this master; it grows with each master of the job.
 	Epoch uint64
 	Store CheckpointStore
+	// Retained are the paths of what earlier leaders have recorded of the job, oldest first: its
+	// checkpoints, or as the newest the savepoint that was to stop it.
+	Retained []string
 }
 
 func (o *CheckpointOptions) enabled() bool { return o.Settings.Enabled }
@@ -74,26 +77,57 @@ func newCheckpoints(m *Master, o *CheckpointOptions) *checkpoints {
 // the actor.
 func (c *checkpoints) start(ready func(error)) {
 	path := c.m.o.Job.Restore.Path
-	if path == "" {
-		ready(c.init(nil))
+	if path == "" && len(c.o.Retained) == 0 {
+		ready(c.init(nil, nil))
 		return
 	}
-	c.m.o.Host.Go("load "+path, func() {
-		initial, err := c.o.Store.Load(context.Background(), path)
+	c.m.o.Host.Go("load the job's state", func() {
+		initial, retained, err := c.load(path)
 		c.m.actor.Post(func() {
 			if err == nil {
-				err = c.init(initial)
+				err = c.init(initial, retained)
 			}
 			ready(err)
 		})
 	})
 }
 
+// load reads what the job begins with: the checkpoints of earlier leaders, else what path names. Of
+// the former the newest must be readable.
+func (c *checkpoints) load(path string) (initial *checkpoint.Completed,
+	retained []*checkpoint.Completed, err error) {
+	ctx := context.Background()
+	if len(c.o.Retained) == 0 {
+		initial, err = c.o.Store.Load(ctx, path)
+		return initial, nil, err
+	}
+	last := len(c.o.Retained) - 1
+	for i, p := range c.o.Retained {
+		one, err := c.o.Store.Load(ctx, p)
+		switch {
+		case err == nil && one.Kind == stream.NoSavepoint:
+			retained = append(retained, one)
+		case err == nil && i == last:
+			return one, nil, nil // a savepoint is the user's: it is never deleted
+		case i == last:
+			return nil, nil, err
+		case err != nil:
+			c.m.o.Logger.Warn("an older checkpoint is lost", "path", p, "error", err)
+		}
+	}
+	return nil, retained, nil
+}
+
 // init makes the coordinator, and the state that the job begins with.
-func (c *checkpoints) init(initial *checkpoint.Completed) (err error) {
+func (c *checkpoints) init(initial *checkpoint.Completed,
+	retained []*checkpoint.Completed) (err error) {
 	job := c.m.o.Job
 	c.c, err = checkpoint.New(checkpoint.Options{Job: job, Settings: c.o.Settings,
-		SavepointDirectory: c.o.SavepointDirectory, Epoch: c.o.Epoch, Initial: initial})
+		SavepointDirectory: c.o.SavepointDirectory, Epoch: c.o.Epoch, Initial: initial,
+		Retained: retained})
+	if n := len(retained); n > 0 {
+		initial = retained[n-1]
+	}
 	if err != nil || initial == nil {
 		return err
 	}
