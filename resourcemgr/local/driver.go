@@ -22,7 +22,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -123,9 +122,6 @@ func (d *Driver) Start(ctx context.Context, e resourcemgr.Events) ([]id.Worker, 
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("local driver: %w", err)
 		}
-		if n, ok := d.numberOf(w); ok {
-			d.started = max(d.started, n)
-		}
 		found, err := d.find(w)
 		if err != nil {
 			return nil, fmt.Errorf("local driver: %w", err)
@@ -163,15 +159,6 @@ func padded(w id.Worker) string {
 	}
 	return strings.Join(parts, "-")
 }
-
-// numberOf is the number of a worker of this epoch.
-func (d *Driver) numberOf(w id.Worker) (int, bool) {
-	rest, ok := strings.CutPrefix(string(w), d.prefix())
-	n, err := strconv.Atoi(rest)
-	return n, ok && err == nil
-}
-
-func (d *Driver) prefix() string { return fmt.Sprintf("%s-%d-", d.o.Prefix, d.o.Epoch) }
 
 // find takes a worker over if it runs.
 func (d *Driver) find(w id.Worker) (bool, error) {

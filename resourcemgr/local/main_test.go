@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -28,6 +29,9 @@ const (
 	roleFail     = "fail"     // writes much to its standard error and exits with 3
 	roleLeader   = "leader"   // starts a worker and waits to be killed
 )
+
+// lifetime ends workers that a test which has failed leaves behind.
+const lifetime = 3 * time.Minute
 
 // aliveFile is locked by a worker while it runs; it holds its process id.
 const aliveFile = "alive"
@@ -50,11 +54,13 @@ func TestMain(m *testing.M) {
 
 // workerMain is a worker: it locks its file and waits.
 func workerMain(role string) {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
+	ctx, end := context.WithTimeout(context.Background(), lifetime)
+	defer end()
 	if role == roleStubborn {
 		signal.Ignore(syscall.SIGTERM)
-		ctx = context.Background()
+	} else {
+		ctx, end = signal.NotifyContext(ctx, syscall.SIGTERM)
+		defer end()
 	}
 	name := aliveFile
 	if len(os.Args) > 1 && os.Args[1] == "child" {
@@ -83,8 +89,15 @@ func lock(name string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return nil, err
+	// It may have to wait for a test that looks whether the lock is held.
+	for {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX)
+		if err == nil {
+			break
+		}
+		if err != unix.EINTR {
+			return nil, err
+		}
 	}
 	_, err = f.WriteString(strconv.Itoa(os.Getpid()))
 	return f, err

@@ -45,7 +45,7 @@ func (d *Driver) start() (p *process, err error) {
 func (d *Driver) makeDirectory() (w id.Worker, dir string, err error) {
 	for {
 		d.started++
-		w = id.Worker(fmt.Sprint(d.prefix(), d.started))
+		w = id.Worker(fmt.Sprintf("%s-%d-%d", d.o.Prefix, d.o.Epoch, d.started))
 		dir = d.dir(w)
 		if err = os.Mkdir(dir, 0o700); !errors.Is(err, fs.ErrExist) {
 			return w, dir, err
