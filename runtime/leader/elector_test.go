@@ -13,8 +13,12 @@ import (
 	"time"
 
 	"goflink/core/filesystem"
+	"goflink/runtime/controlplane/rpc"
 	"goflink/runtime/localfs"
 )
+
+// Workers look for the leader with these.
+var _, _ rpc.LeaderFinder = (*Finder)(nil), Fixed("")
 
 const lease = 10 * time.Second
 
