@@ -7,13 +7,18 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"goflink/core/filesystem"
+	"goflink/runtime/controlplane/rpc"
 	"goflink/runtime/localfs"
 )
+
+// Workers look for the leader with these.
+var _, _ rpc.LeaderFinder = (*Finder)(nil), Fixed("")
 
 const lease = 10 * time.Second
 
@@ -86,22 +91,16 @@ func TestThreeJobManagers(t *testing.T) {
 		paused := make(chan struct{})
 		var all sync.WaitGroup
 		led := make(chan *Leadership, 3)
-		hooks := map[*hooked]bool{}
-		var mu sync.Mutex
+		var stopped atomic.Pointer[hooked]
 		for range 3 {
 			h := &hooked{fs: fs}
 			h.before = func(string) error {
-				mu.Lock()
-				stop := hooks[h]
-				mu.Unlock()
-				if stop {
+				if stopped.Load() == h {
 					<-paused
 				}
 				return nil
 			}
-			all.Go(func() {
-				led <- campaign(t, h)
-			})
+			all.Go(func() { led <- campaign(t, h) })
 		}
 		first := <-led
 		time.Sleep(10 * lease)
@@ -116,9 +115,7 @@ func TestThreeJobManagers(t *testing.T) {
 			t.Errorf("a standby took over %v after the leader had resigned", waited)
 		}
 		time.Sleep(5 * lease)
-		mu.Lock()
-		hooks[second.t.e.fs.(*hooked)] = true
-		mu.Unlock()
+		stopped.Store(second.t.e.fs.(*hooked))
 		start = time.Now()
 		third := <-led
 		if waited := time.Since(start); waited < lease-lease/beatsPerLease ||

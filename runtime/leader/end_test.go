@@ -209,3 +209,42 @@ func TestCandidateOfEndedCluster(t *testing.T) {
 		}
 	}
 }
+
+// TestTwoCandidatesOfEndedCluster: R150. The cluster ends while one candidate is paused anywhere in
+// its takeover, and a second one finds only what the first has made: neither brings it back.
+func TestTwoCandidatesOfEndedCluster(t *testing.T) {
+	for at := 1; ; at++ {
+		fs := newMem()
+		l := ending(t, newTruth(t), mustLead(t, fs))
+		seen, err := newEpochs(fs, clusterDir).list(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, cleaned := 0, error(nil)
+		var second error
+		h := &hooked{fs: fs, before: func(string) error {
+			if n++; n != at+1 {
+				return nil
+			}
+			if cleaned = l.CleanUp(t.Context()); cleaned == nil {
+				e := newEpochs(fs, clusterDir)
+				v, err := e.list(t.Context())
+				if err != nil {
+					return err
+				}
+				_, second = leadAfter(t.Context(), e, v, true)
+			}
+			return nil
+		}}
+		_, err = leadAfter(t.Context(), newEpochs(h, clusterDir), seen, true)
+		if n <= at || cleaned != nil {
+			if at < 5 {
+				t.Errorf("the clean-up was refused after %d operations: %v", at, cleaned)
+			}
+			return
+		}
+		if !errors.Is(second, ErrEnded) || err == nil {
+			t.Errorf("paused before operation %d: the second: %v; the first: %v", at, second, err)
+		}
+	}
+}

@@ -208,8 +208,8 @@ func (e *epochs) inherit(ctx context.Context, t *term, sealed string) error {
 		from := path.Join(sealed, i.Name)
 		if !inherited(i.Name) {
 			err = remove(ctx, e.fs, from)
-		} else if err = e.fs.Rename(ctx, from, t.file(i.Name)); err != nil {
-			err = t.check(ctx, err)
+		} else {
+			err = t.adopt(ctx, from, i.Name)
 		}
 		if err != nil {
 			return err

@@ -142,10 +142,10 @@ func (w *world) end() {
 	}
 }
 
-// TestSimRandomLeaders: R6, R153. JobManagers that take over from each other at any operation, on
+// TestRandomLeaders: R6, R153. JobManagers that take over from each other at any operation, on
 // a file system that fails and loses power: an epoch has one leader, what is acknowledged is never
 // lost, and what has ended never runs again.
-func TestSimRandomLeaders(t *testing.T) {
+func TestRandomLeaders(t *testing.T) {
 	testkit.EachSeed(t, testkit.Scaled(300), func(t *testing.T, seed uint64) {
 		mem := newMem()
 		w := &world{truth: newTruth(t), r: testkit.Source(seed), fs: mem, dir: clusterDir}

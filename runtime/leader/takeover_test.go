@@ -235,3 +235,24 @@ func TestCancelled(t *testing.T) {
 		}
 	}
 }
+
+// TestSameEpoch: R153. Should a claim be gone that somebody has acted on, then a second one does
+// not lead in the same epoch.
+func TestSameEpoch(t *testing.T) {
+	fs := newMem()
+	e := newEpochs(fs, clusterDir)
+	seen, err := e.list(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := mustLead(t, fs)
+	if err := fs.Remove(t.Context(), e.path+"/"+claimName(1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := leadAfter(t.Context(), e, seen, false); !errors.Is(err, errLost) {
+		t.Errorf("a second leader of epoch 1: %v", err)
+	}
+	if err := s.PutJob(t.Context(), jobID(1), nil); err != nil {
+		t.Errorf("the first one: %v", err)
+	}
+}

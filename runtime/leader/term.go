@@ -86,6 +86,22 @@ func (t *term) resolve(ctx context.Context, temporary, name string, cause error)
 	return unsure(err)
 }
 
+// adopt moves a record of a predecessor here.
+func (t *term) adopt(ctx context.Context, from, name string) error {
+	err := t.e.fs.Rename(ctx, from, t.file(name))
+	if err == nil {
+		return nil
+	}
+	// It may have taken effect: the answer was lost, or another candidate has removed the folder,
+	// which was empty then, before the file system could sync it. Nobody else moves files here.
+	_, left := t.e.fs.Stat(ctx, from)
+	_, arrived := t.e.fs.Stat(ctx, t.file(name))
+	if arrived == nil && errors.Is(left, filesystem.ErrNotExist) {
+		return nil
+	}
+	return t.check(ctx, err)
+}
+
 // remove removes a record that need not be there.
 func (t *term) remove(ctx context.Context, name string) error {
 	err := t.e.fs.Remove(ctx, t.file(name))
