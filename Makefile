@@ -14,7 +14,7 @@ TIMEOUT ?= 30m
 # What `race` covers: the engine and the state backends, in the folders that exist.
 RACE ?= core operator runtime hdfsstate resourcemgr internal/host internal/invariant internal/testkit
 # What `sim` covers, and how many seeds each simulation runs with.
-SIM ?= internal/sim runtime/minicluster
+SIM ?= internal/sim runtime/minicluster resourcemgr
 SEEDS ?= 300
 # What `bench` and `stress` run.
 PKG ?= ./...

@@ -67,8 +67,8 @@ func (x *applicationExecutor) Submit(ctx context.Context, j *graph.JobGraph, cod
 	return x.following(c), nil
 }
 
-// applicationJob is the id of a program's n-th job: the same under each leader of the cluster, since
-// the program is run again by each.
+// applicationJob is the id of a program's n-th job: the same under each leader of the cluster,
+// since the program is run again by each.
 func applicationJob(cluster string, n int) (j id.Job) {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%d", cluster, n))
 	copy(j[:], sum[:])

@@ -14,8 +14,8 @@ import (
 	"goflink/internal/testkit"
 )
 
-// leaderOf is the JobManager that the cluster's REST interface belongs to, and of those that were not
-// met before.
+// leaderOf is the JobManager that the cluster's REST interface belongs to, and of those that were
+// not met before.
 func (c *LocalCluster) leaderOf(t *testing.T, known map[int]bool) (pid int) {
 	t.Helper()
 	for _, pid := range c.PIDs {

@@ -87,8 +87,8 @@ func (jm *jobManager) following(c job.Client) job.Client {
 	return cancelling{c}
 }
 
-// handsOver reports whether a JobManager that was interrupted leaves its jobs to the next leader: it
-// does, unless it was told to shut the cluster down.
+// handsOver reports whether a JobManager that was interrupted leaves its jobs to the next leader:
+// it does, unless it was told to shut the cluster down.
 func (jm *jobManager) handsOver(ctx context.Context) bool {
 	return jm.term != nil && ctx.Err() != nil && !errors.Is(context.Cause(ctx), errShutDown)
 }
@@ -98,11 +98,13 @@ func (jm *jobManager) handOver(cause error) int {
 	jm.logger.Warn("the JobManager hands over", "cause", cause)
 	ctx, cancel := context.WithTimeout(context.Background(), farewell)
 	defer cancel()
-	// Nobody may hear any more of a leader whose term is over: the connections go first.
+	// The ResourceManager goes first, since it would release workers whose connections end; then
+	// the connections, since workers must not hear any more of a leader whose term is over.
+	err := jm.manager.Close()
 	jm.workers.Close(errHandOver)
 	jm.control.Stop()
-	err := errors.Join(jm.jobs.Suspend(ctx, errHandOver), jm.manager.Close(),
-		jm.rest.Close(ctx), jm.term.Resign(ctx))
+	err = errors.Join(err, jm.jobs.Suspend(ctx, errHandOver), jm.rest.Close(ctx),
+		jm.term.Resign(ctx))
 	jm.serving.Wait()
 	if err != nil {
 		jm.logger.Error("the JobManager has not handed over cleanly", "error", err)

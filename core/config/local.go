@@ -7,8 +7,9 @@ var (
 		NoDefault())
 
 	LocalJobManagers = Int("local.jobmanagers", 1,
-		"Number of JobManagers of a cluster of processes on this machine. Of several, one leads and "+
-			"the others stand by; they need high-availability.type filesystem.", Min(1), Max(16))
+		"Number of JobManagers of a cluster of processes on this machine. Of several, one leads "+
+			"and the others stand by; they need high-availability.type filesystem.", Min(1),
+		Max(16))
 
 	LocalClusterDirectory = String("local.cluster.directory", "",
 		"Directory with a directory for each cluster of processes on this machine, which only its "+

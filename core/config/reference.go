@@ -28,6 +28,7 @@ var topics = []struct {
 	{"REST interface and dashboard", []string{"rest.", "web.", "jobstore."}},
 	{"Metrics", []string{"metrics."}},
 	{"Security", []string{"security."}},
+	{"Clusters on one machine", []string{"local.", "cluster.id"}},
 	{"YARN", []string{"yarn.", "flink.yarn"}},
 	{"Other", []string{""}},
 }

@@ -49,7 +49,7 @@ func (a *App) cancelCommand() *cli.Command {
 	return &cli.Command{
 		Name: "cancel", Usage: "cancel a job", ArgsUsage: "JOB", Description: jobHelp,
 		Flags: clusterFlags(&cli.StringFlag{Name: "withSavepoint", Aliases: []string{"s"},
-			Usage: "refused: use the action stop, which takes a savepoint and ends the job with it"}),
+			Usage: "refused: the action stop takes a savepoint and ends the job with it"}),
 		OnUsageError: onUsage,
 		Action: func(c *cli.Context) error {
 			if c.IsSet("withSavepoint") {
@@ -181,7 +181,8 @@ func (a *App) withCluster(c *cli.Context,
 func (a *App) withJob(c *cli.Context, f func(ctx context.Context, j job.Client) error) error {
 	text := c.Args().First()
 	if text == "" {
-		return usagef("%s needs a JOB: the id of a job, as %s list shows it", c.Command.Name, a.Name)
+		return usagef("%s needs a JOB: the id of a job, as %s list shows it", c.Command.Name,
+			a.Name)
 	}
 	j, err := id.ParseJob(text)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -151,3 +152,53 @@ func (printer) Pending(_ resourcemgr.RequestNumber, _ string)      {}
 func (printer) Recovered(id.Worker)                                {}
 func (printer) Lost(id.Worker, resourcemgr.Exit)                   {}
 func (printer) Fatal(cause error)                                  { panic(cause) }
+
+// TestSuperseded: R150: a leader that wakes up after another one has taken over neither starts nor
+// ends a worker, and hears that it is over.
+func TestSuperseded(t *testing.T) {
+	base := t.TempDir()
+	driver := func(epoch uint64) (*local.Driver, *recorder) {
+		d, err := local.New(local.Options{Binary: "/bin/true", Base: base, Prefix: "w",
+			Epoch: epoch})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := &recorder{}
+		if _, err := d.Start(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+		return d, e
+	}
+	old, events := driver(1)
+	next, _ := driver(2)
+	old.Request(resourcemgr.Request{Number: 1})
+	old.Release("w-1-1", "not needed")
+	if !errors.Is(events.failed, local.ErrSuperseded) || len(events.fatal) != 2 ||
+		!errors.Is(events.fatal[1], local.ErrSuperseded) {
+		t.Errorf("the old leader heard %v and %v", events.failed, events.fatal)
+	}
+	again, err := local.New(local.Options{Binary: "/bin/true", Base: base, Prefix: "w", Epoch: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := again.Start(t.Context(), &recorder{}); !errors.Is(err, local.ErrSuperseded) {
+		t.Errorf("an old leader that starts again: %v", err)
+	}
+	if err := errors.Join(old.Close(), next.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
+// recorder hears events of which none comes from another goroutine.
+type recorder struct {
+	failed error
+	fatal  []error
+}
+
+func (r *recorder) Allocated(resourcemgr.RequestNumber, id.Worker) {}
+func (r *recorder) Failed(_ resourcemgr.RequestNumber, err error)  { r.failed = err }
+func (r *recorder) Pending(resourcemgr.RequestNumber, string)      {}
+func (r *recorder) Recovered(id.Worker)                            {}
+func (r *recorder) Lost(id.Worker, resourcemgr.Exit)               {}
+
+func (r *recorder) Fatal(err error) { r.fatal = append(r.fatal, err) }

@@ -113,6 +113,9 @@ func (d *Driver) Start(ctx context.Context, e resourcemgr.Events) ([]id.Worker, 
 	if err := os.MkdirAll(d.o.Base, 0o700); err != nil {
 		return nil, fmt.Errorf("local driver: %w", err)
 	}
+	if err := d.takeOver(); err != nil {
+		return nil, fmt.Errorf("local driver: %w", err)
+	}
 	dirs, err := d.directories()
 	if err != nil {
 		return nil, err
@@ -187,6 +190,11 @@ func (d *Driver) dir(w id.Worker) string { return filepath.Join(d.o.Base, string
 
 // Request starts a worker at once.
 func (d *Driver) Request(r resourcemgr.Request) {
+	if err := d.superseded(); err != nil {
+		d.events.Failed(r.Number, err)
+		d.events.Fatal(fmt.Errorf("local driver: %w", err))
+		return
+	}
 	w, err := d.start()
 	if err != nil {
 		d.events.Failed(r.Number, err)
@@ -277,6 +285,10 @@ func (d *Driver) Cancel(resourcemgr.RequestNumber) {}
 
 // Release tells a worker to end, and kills it if it does not.
 func (d *Driver) Release(w id.Worker, reason string) {
+	if err := d.superseded(); err != nil {
+		d.events.Fatal(fmt.Errorf("local driver: %w", err))
+		return
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	p := d.mu.workers[w]
@@ -291,7 +303,7 @@ func (d *Driver) Release(w id.Worker, reason string) {
 	p.grace = time.AfterFunc(d.o.Grace, func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		if d.mu.closed {
+		if d.mu.closed || d.superseded() != nil {
 			return
 		}
 		p.killed = true
@@ -304,6 +316,9 @@ func (d *Driver) Release(w id.Worker, reason string) {
 // Finish releases all workers, waits for them and removes their directories, unless log files are
 // kept.
 func (d *Driver) Finish(ctx context.Context, s resourcemgr.FinalStatus, _ string) error {
+	if err := d.superseded(); err != nil {
+		return fmt.Errorf("local driver: %w", err)
+	}
 	for {
 		d.mu.Lock()
 		var left []id.Worker
@@ -333,7 +348,7 @@ func (d *Driver) Finish(ctx context.Context, s resourcemgr.FinalStatus, _ string
 		}
 		err = errors.Join(err, os.RemoveAll(d.dir(w)))
 	}
-	if err != nil {
+	if err = errors.Join(err, os.RemoveAll(filepath.Join(d.o.Base, leaderFile))); err != nil {
 		return fmt.Errorf("local driver: %w", err)
 	}
 	return nil

@@ -134,7 +134,7 @@ func alive(t *testing.T, path string) (pid int, ok bool) {
 
 func workersIn(t *testing.T, base string) (all []string) {
 	t.Helper()
-	dirs, err := filepath.Glob(filepath.Join(base, "*"))
+	dirs, err := filepath.Glob(filepath.Join(base, "*-*"))
 	if err != nil {
 		t.Fatal(err)
 	}

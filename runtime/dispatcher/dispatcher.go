@@ -60,7 +60,7 @@ type Dispatcher struct {
 	o Options
 	// recording are the results that are being recorded.
 	recording sync.WaitGroup
-	mu struct {
+	mu        struct {
 		sync.Mutex
 		jobs map[id.Job]*Job
 		// order has the jobs as they came.
@@ -211,8 +211,8 @@ func (d *Dispatcher) Close(ctx context.Context) error {
 }
 
 // Suspend accepts no more jobs and gives those that run up to the next leader: they are not
-// cancelled, and their checkpoints stay (R150). It returns when nothing is done for them any more, or
-// ctx has ended. It must not be called under simulation.
+// cancelled, and their checkpoints stay (R150). It returns when nothing is done for them any more,
+// or ctx has ended. It must not be called under simulation.
 func (d *Dispatcher) Suspend(ctx context.Context, cause error) error {
 	d.mu.Lock()
 	d.mu.closed = ErrClosed

@@ -55,8 +55,8 @@ func (d *Dispatcher) external(s *Submission) bool {
 	return err == nil && state.Storage == config.FileSystemStorage
 }
 
-// recorded is the storage of a job's checkpoints, each of which is complete only once the leader has
-// recorded it: a leader that was deposed meanwhile completes none.
+// recorded is the storage of a job's checkpoints, each of which is complete only once the leader
+// has recorded it: a leader that was deposed meanwhile completes none.
 type recorded struct {
 	jobmaster.CheckpointStore
 	store    *leader.Store
