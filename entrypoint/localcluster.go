@@ -274,7 +274,7 @@ func (c *LocalCluster) awaitREST(ctx context.Context) error {
 		select {
 		case <-tick.C:
 		case <-c.exited:
-			return nil // its application was quick, or Died says what happened
+			return c.Died()
 		case <-ctx.Done():
 			return fmt.Errorf("the JobManager (processes %v, log files in %s) has not opened its "+
 				"REST interface: %w", c.PIDs, c.Home, ctx.Err())
@@ -355,6 +355,10 @@ func (c *LocalCluster) Client(conf *config.Configuration) (*restclient.Client, e
 // waited for.
 func (c *LocalCluster) AwaitJob(ctx context.Context, progress func(what string)) (
 	*message.JobSummary, error) {
+	if c.REST == "" { // it ended before that was known
+		<-c.exited
+		return nil, c.Died()
+	}
 	client, err := c.Client(nil)
 	if err != nil {
 		return nil, err
