@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 
 	"goflink/core/config"
@@ -17,7 +18,9 @@ import (
 	"goflink/core/memory"
 	"goflink/graph"
 	"goflink/internal/host"
+	"goflink/resourcemgr"
 	"goflink/runtime/assembly"
+	"goflink/runtime/controlplane"
 	"goflink/runtime/dispatcher"
 	"goflink/runtime/jobmaster"
 	"goflink/runtime/metric"
@@ -45,7 +48,7 @@ type Options struct {
 // Cluster is a running MiniCluster. It is safe for concurrent use.
 type Cluster struct {
 	o       Options
-	rm      *resources
+	rm      *resourcemgr.Manager
 	jobs    *dispatcher.Dispatcher
 	metrics *metric.Registry
 	memory  memory.TaskManagerMemory
@@ -59,7 +62,9 @@ type Cluster struct {
 		// tasks are what the tasks of each job share.
 		tasks     map[id.Job]*taskmanager.Job
 		exchanges []*taskmanager.Exchange
-		workers   int
+		// workers are those that are there, started counts all that ever were.
+		workers []*taskmanager.TaskManager
+		started int
 	}
 }
 
@@ -82,7 +87,10 @@ func New(o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{o: o, rm: &resources{}, metrics: metric.NewRegistry(), memory: mem}
+	c := &Cluster{o: o, metrics: metric.NewRegistry(), memory: mem}
+	if c.rm, err = resourcemgr.New(resourcemgr.Options{Host: o.Host, Logger: o.Logger}); err != nil {
+		return nil, err
+	}
 	if c.forced, err = config.Get(o.Config, config.NetworkForceRemoteExchange); err != nil {
 		return nil, err
 	}
@@ -124,30 +132,38 @@ func (c *Cluster) newExchange(name id.Worker) (*taskmanager.Exchange, error) {
 // AddTaskManager starts a further worker.
 func (c *Cluster) AddTaskManager() (*taskmanager.TaskManager, error) {
 	c.mu.Lock()
-	c.mu.workers++
-	name := id.Worker(fmt.Sprintf("taskmanager-%d", c.mu.workers))
+	c.mu.started++
+	name := id.Worker(fmt.Sprintf("taskmanager-%d", c.mu.started))
 	c.mu.Unlock()
 	x, err := c.newExchange(name)
 	if err != nil {
 		return nil, err
 	}
 	tm := taskmanager.New(taskmanager.Options{Host: c.o.Host, Worker: name, Slots: c.o.Slots,
-		ManagedBytes: int64(c.memory.Managed), Jobs: c, Exchange: x, SlotFreed: c.rm.freed,
-		Metrics: c.metrics, Logger: c.o.Logger.With("worker", name)})
-	c.rm.add(tm)
-	return tm, nil
+		ManagedBytes: int64(c.memory.Managed), Jobs: c, Exchange: x,
+		SlotFreed: func(a id.Allocation) { c.rm.SlotFreed(name, a) },
+		Metrics:   c.metrics, Logger: c.o.Logger.With("worker", name)})
+	c.mu.Lock()
+	c.mu.workers = append(c.mu.workers, tm)
+	c.mu.Unlock()
+	return tm, c.rm.Register(inProcess{tm, c.rm})
 }
 
 // TaskManagers are the workers that are there.
 func (c *Cluster) TaskManagers() []*taskmanager.TaskManager {
-	c.rm.mu.Lock()
-	defer c.rm.mu.Unlock()
-	return append([]*taskmanager.TaskManager(nil), c.rm.workers...)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.mu.workers)
 }
 
 // KillTaskManager ends a worker as a crash would.
 func (c *Cluster) KillTaskManager(tm *taskmanager.TaskManager, cause error) {
-	c.rm.lost(tm.Worker())
+	c.mu.Lock()
+	c.mu.workers = slices.DeleteFunc(c.mu.workers, func(w *taskmanager.TaskManager) bool {
+		return w == tm
+	})
+	c.mu.Unlock()
+	c.rm.Lost(tm.Worker(), cause)
 	tm.Kill(cause)
 }
 
@@ -195,6 +211,9 @@ func (c *Cluster) Close() error {
 		tm.Close()
 		tm.Wait()
 	}
+	if err := c.rm.Close(); err != nil {
+		return err
+	}
 	c.mu.Lock()
 	exchanges := append(c.mu.exchanges, c.shared)
 	c.mu.Unlock()
@@ -204,3 +223,26 @@ func (c *Cluster) Close() error {
 	}
 	return errors.Join(errs...)
 }
+
+// inProcess is a worker of this process as the ResourceManager sees it. No driver has started it,
+// so there is nothing to be told to end.
+type inProcess struct {
+	*taskmanager.TaskManager
+	rm *resourcemgr.Manager
+}
+
+// Registration says what the worker has.
+func (w inProcess) Registration() controlplane.Registration {
+	return controlplane.Registration{Worker: w.Worker(), Slots: w.Slots(),
+		DataAddress: w.DataAddress()}
+}
+
+// Allocate gives a slot to a job, to whose master it is offered.
+func (w inProcess) Allocate(index int, a id.Allocation, j id.Job, m controlplane.JobMaster) {
+	if err := w.TaskManager.Allocate(index, a, j, m); err != nil {
+		w.rm.SlotFreed(w.Worker(), a)
+	}
+}
+
+// Shutdown does nothing: Close ends the workers.
+func (w inProcess) Shutdown(string) {}
