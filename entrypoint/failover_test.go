@@ -18,10 +18,13 @@ import (
 // not met before.
 func (c *LocalCluster) leaderOf(t *testing.T, known map[int]bool) (pid int) {
 	t.Helper()
-	for _, pid := range c.PIDs {
-		log := c.read(t, filepath.Base(c.jobManagerHome(slices.Index(c.PIDs, pid))),
-			"jobmanager.log")
-		if !known[pid] && strings.Contains(log, "the REST interface is open") {
+	t.Helper()
+	for n, pid := range c.PIDs {
+		log, err := os.ReadFile(filepath.Join(c.jobManagerHome(n), "jobmanager.log"))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+		if !known[pid] && strings.Contains(string(log), "the REST interface is open") {
 			return pid
 		}
 	}
