@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -20,6 +22,9 @@ type Heartbeats struct {
 
 // ErrSilent says that the other side has sent nothing for the heartbeat time-out.
 var ErrSilent = errors.New("no heartbeat")
+
+// errClosed says that the other side is gone.
+var errClosed = errors.New("its connection was closed")
 
 // messageStream is what gRPC's client and server streams have in common.
 type messageStream[Out, In proto.Message] interface {
@@ -57,12 +62,21 @@ func pump[Out, In proto.Message](s messageStream[Out, In], box *outbox[Out], bea
 	return err
 }
 
+// closed is the error of a stream that carries nothing any more.
+func closed(err error) error {
+	switch status.Code(err) {
+	case codes.Canceled, codes.Unavailable:
+		return fmt.Errorf("%w (%s)", errClosed, status.Convert(err).Message())
+	}
+	return fmt.Errorf("%w: %w", errClosed, err)
+}
+
 func receive[Out, In proto.Message](s messageStream[Out, In], alive chan<- struct{},
 	handle func(In) error) error {
 	for {
 		m, err := s.Recv()
 		if err != nil {
-			return fmt.Errorf("connection closed: %w", err)
+			return closed(err)
 		}
 		select {
 		case alive <- struct{}{}:
@@ -86,7 +100,7 @@ func transmit[Out, In proto.Message](s messageStream[Out, In], box *outbox[Out],
 			return box.cause()
 		case <-quiet.C:
 			if err := s.Send(beat()); err != nil {
-				return fmt.Errorf("connection closed: %w", err)
+				return closed(err)
 			}
 			quiet.Reset(interval)
 			continue
@@ -97,7 +111,7 @@ func transmit[Out, In proto.Message](s messageStream[Out, In], box *outbox[Out],
 		}
 		for _, m := range batch {
 			if err := s.Send(m); err != nil {
-				return fmt.Errorf("connection closed: %w", err)
+				return closed(err)
 			}
 		}
 		quiet.Reset(interval)
