@@ -405,7 +405,9 @@ func TestFailure(t *testing.T) {
 				panic("mine")
 			})
 		})))
-	h.Run(in.Record(1, 10))
+	if err := h.Do(in.Record(1, 10)); err != nil { // collected, not yet handed over
+		t.Fatal(err)
+	}
 	expectError(t, h.Do(emitted(1)), "panic: mine")
 }
 
