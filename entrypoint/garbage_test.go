@@ -78,8 +78,8 @@ func TestGarbage(t *testing.T) {
 	}
 	for _, port := range ports {
 		address := fmt.Sprint("127.0.0.1:", port)
-		for _, garbage := range []string{"", "GET / HTTP/1.1\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-			strings.Repeat("\x00\xff\x16\x03\x01", 10_000)} {
+		for _, garbage := range []string{"", "GET / HTTP/1.1\r\n\r\n",
+			"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", strings.Repeat("\x00\xff\x16\x03\x01", 10_000)} {
 			if err := throw(address, garbage); err != nil {
 				t.Errorf("port %d, %.10q: %v", port, garbage, err)
 			}

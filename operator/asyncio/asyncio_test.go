@@ -75,6 +75,20 @@ func (s *service) Close() error {
 	return nil
 }
 
+// madeFor is how many calls for v were made so far.
+func (s *service) madeFor(v int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.made[v]
+}
+
+// peak is the largest number of calls that were under way at a time.
+func (s *service) peak() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.most
+}
+
 func (s *service) underWay() (n int) {
 	for _, c := range s.calls {
 		n += len(c)
@@ -289,8 +303,8 @@ func TestCapacity(t *testing.T) {
 			t.Errorf("after %d results Ready is %t", i+1, op.Ready())
 		}
 	}
-	if s.most != 3 {
-		t.Errorf("up to %d calls were under way, want 3", s.most)
+	if n := s.peak(); n != 3 {
+		t.Errorf("up to %d calls were under way, want 3", n)
 	}
 }
 
@@ -431,13 +445,13 @@ func TestRetry(t *testing.T) {
 		})
 	}
 	h.Run(s.ok(2), attempt(1), retrying(1), operatortest.AdvanceTo(9))
-	if s.made[1] != 1 {
-		t.Errorf("%d calls before the delay is over", s.made[1])
+	if n := s.madeFor(1); n != 1 {
+		t.Errorf("%d calls before the delay is over", n)
 	}
 	h.Run(operatortest.AdvanceTo(10), attempt(2), retrying(1), operatortest.AdvanceTo(29),
 		operatortest.AdvanceTo(30), attempt(3), retrying(1), operatortest.AdvanceTo(54))
-	if s.made[1] != 3 {
-		t.Errorf("%d calls before the third delay is over", s.made[1])
+	if n := s.madeFor(1); n != 3 {
+		t.Errorf("%d calls before the third delay is over", n)
 	}
 	h.Run(operatortest.AdvanceTo(55), s.ok(1), emitted(2), operatortest.End())
 	expect(t, events(h), "r1@10", "r2@20", "watermark max")
@@ -475,7 +489,9 @@ func TestRetryPredicates(t *testing.T) {
 	expect(t, events(h), "watermark max") // the last result, an empty one, counts
 	s = newService()
 	h = start(t, asyncio.UnorderedWait[int, string], asyncio.Options[string]{Retry: retry}, s)
-	h.Run(in.Record(1, 1), answer(1, nil, errors.New("broken")))
+	h.Run(in.Record(1, 1))
+	s.waitFor(t, 1, 1)
+	s.answer(1, nil, errors.New("broken"))
 	expectError(t, h.Do(emitted(1)), "attempt 1: broken")
 }
 
@@ -494,7 +510,7 @@ func TestTimeoutCoversRetries(t *testing.T) {
 	}), operatortest.AdvanceTo(100))
 	expect(t, events(h), "late@10")
 	h.Run(operatortest.AdvanceTo(200_000), operatortest.End())
-	if s.made[1] != 1 {
-		t.Errorf("%d calls, want 1", s.made[1])
+	if n := s.madeFor(1); n != 1 {
+		t.Errorf("%d calls, want 1", n)
 	}
 }

@@ -141,8 +141,8 @@ func TestAbandonedCalls(t *testing.T) {
 	if got := len(operatortest.Values[string](h, "")); got != 20 {
 		t.Errorf("%d results of 20 timeouts", got)
 	}
-	if s.most > 2 {
-		t.Errorf("%d calls were under way", s.most)
+	if n := s.peak(); n > 2 {
+		t.Errorf("%d calls were under way", n)
 	}
 }
 

@@ -88,7 +88,8 @@ func New(o Options) (*Cluster, error) {
 		return nil, err
 	}
 	c := &Cluster{o: o, metrics: metric.NewRegistry(), memory: mem}
-	if c.rm, err = resourcemgr.New(resourcemgr.Options{Host: o.Host, Logger: o.Logger}); err != nil {
+	c.rm, err = resourcemgr.New(resourcemgr.Options{Host: o.Host, Logger: o.Logger})
+	if err != nil {
 		return nil, err
 	}
 	if c.forced, err = config.Get(o.Config, config.NetworkForceRemoteExchange); err != nil {
