@@ -27,7 +27,7 @@ TOOLS := $(BUILD)/tools/$(shell $(GO) env GOVERSION)
 # present DIRS: the package patterns of those folders that exist.
 present = $(strip $(foreach d,$(1),$(if $(wildcard $(d)/.),./$(d)/...)))
 
-.PHONY: help build test lint race sim stress bench bench-flink accept-engine generate check-clean \
+.PHONY: help build test lint race sim stress bench bench-flink bench-cluster accept-engine generate check-clean \
 	clean
 
 help: ## list the targets
@@ -103,6 +103,9 @@ bench: $(TOOLS)/staticcheck ## benchmarks BENCH of PKG, COUNT times; compare two
 
 bench-flink: ## the programs of bench/ against Apache Flink on this machine
 	@$(GO) run ./bench/cmd/benchflink -side both -program all
+
+bench-cluster: ## clusters of processes: start, loss, idle size, a wide job
+	@$(GO) test ./bench/cluster -run '^$$' -bench . -benchtime 3x -timeout 0
 
 accept-engine: ## what the engine demonstrably does, one PASS or FAIL line per point
 	@$(GO) run ./internal/accept engine

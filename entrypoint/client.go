@@ -92,7 +92,8 @@ func (x *perJobExecutor) Submit(ctx context.Context, j *graph.JobGraph, _ *graph
 	}
 	p.End()
 	x.l.executed()
-	fmt.Fprintf(os.Stderr, "Job has been submitted with JobID %s\n", j.ID)
+	// Scripts look for the job's id in this line, which is Flink's.
+	fmt.Printf("Job has been submitted with JobID %s\n", j.ID)
 	fmt.Fprintf(os.Stderr, "Cluster %s: REST interface http://%s, log files in %s\n", c.ID, c.REST,
 		c.Home)
 	remote, err := c.Client(x.l.config)

@@ -63,19 +63,14 @@ func DigestWindow(key, windowEnd, value int64) uint64 {
 	return Mix(Mix(Mix(uint64(key))+uint64(windowEnd)) + uint64(value))
 }
 
-// DigestWord returns the digest of one result (word, count) of wordcount. The hash of the word is
-// the one the Java platform specifies for strings, of which words hold ASCII letters only.
+// DigestWord returns the digest of one result (word, count) of wordcount. Of the word it takes the
+// length and three letters, which cost both sides the same: a hash of all letters is one that Java
+// keeps with the string, so that it would cost the other side only. Words hold ASCII letters only,
+// at least one.
 func DigestWord(word string, count int64) uint64 {
-	var hash uint32
-	i := 0
-	for ; i+4 <= len(word); i += 4 { // four steps at once: they need not wait for each other
-		hash = hash*(31*31*31*31) + uint32(word[i])*(31*31*31) + uint32(word[i+1])*(31*31) +
-			uint32(word[i+2])*31 + uint32(word[i+3])
-	}
-	for ; i < len(word); i++ {
-		hash = hash*31 + uint32(word[i])
-	}
-	return Mix(Mix(uint64(hash)) + uint64(count))
+	n := len(word)
+	return Mix(uint64(word[0])<<56 + uint64(word[n/2])<<48 + uint64(word[n-1])<<40 +
+		uint64(n)<<32 + uint64(count))
 }
 
 // ChainFirst is the first map of the chain program.

@@ -42,9 +42,12 @@ final class Formula {
         return mix(mix(mix(key) + windowEnd) + value);
     }
 
-    /** {@link String#hashCode()} is specified, so that the other side can compute it too. */
+    /** Goes by three letters and the length, which costs both sides the same. */
     static long digestWord(String word, long count) {
-        return mix(mix(word.hashCode() & 0xFFFFFFFFL) + count);
+        int n = word.length();
+        long h = ((long) word.charAt(0) << 56) + ((long) word.charAt(n / 2) << 48)
+                + ((long) word.charAt(n - 1) << 40) + ((long) n << 32);
+        return mix(h + count);
     }
 
     static long chainFirst(long x) {
